@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The commands whose options come from variables and from the config file, with their tables there.
-const TABLES: [(&[&str], &str); 46] = [
+const TABLES: [(&[&str], &str); 47] = [
     (&["server"], "server"),
     (&["league", "create"], "server"),
     (&["league", "status"], "server"),
@@ -48,6 +48,7 @@ const TABLES: [(&[&str], &str); 46] = [
     (&["league", "unban"], "server"),
     (&["league", "block"], "server"),
     (&["league", "unblock"], "server"),
+    (&["league", "lint"], "server"),
     (&["league", "show"], "server"),
     (&["league", "set"], "server"),
     (&["league", "rebuild"], "server"),

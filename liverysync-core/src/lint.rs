@@ -120,6 +120,14 @@ pub fn lint(files: &[LintFile<'_>], rules: &LintRules) -> Vec<Finding> {
     findings
 }
 
+/// Returns the folded names of the liveries that a livery may be a copy of, as its name says. [`lint`] has to see their files, too.
+pub(crate) fn possible_originals(livery: &str) -> Vec<String> {
+    let key = fold(livery);
+    let original = names::original(&key).map(str::to_owned);
+    let repaired = names::repaired(livery);
+    original.into_iter().chain(repaired.iter().map(|name| fold(name))).collect()
+}
+
 /// A file with the key of its path.
 #[derive(Debug)]
 struct Item<'a> {

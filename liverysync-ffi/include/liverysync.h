@@ -414,6 +414,11 @@ enum liverysync_event_kind
      * league has it.
      */
     LIVERYSYNC_EVENT_KIND_SERVER_DAMAGED = 120,
+    /**
+     * Server: a livery breaks a rule of the league: `path` (the file, or the livery's folder), `word` (the kind of the finding),
+     * `name` (NULL for a driver without a key), `reason`; its `json` has the fix, and tells whether the league has it.
+     */
+    LIVERYSYNC_EVENT_KIND_SERVER_FINDING = 121,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

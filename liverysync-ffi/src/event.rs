@@ -141,6 +141,9 @@ pub enum EventKind {
     /// Server: a file is damaged: `path`, `name` (NULL for a driver without a key), `reason`; its `json` tells whether the
     /// league has it.
     ServerDamaged = 120,
+    /// Server: a livery breaks a rule of the league: `path` (the file, or the livery's folder), `word` (the kind of the finding),
+    /// `name` (NULL for a driver without a key), `reason`; its `json` has the fix, and tells whether the league has it.
+    ServerFinding = 121,
 }
 
 /// An event. Texts may come from other people: escape them before you show them.
@@ -275,6 +278,7 @@ pub(crate) const SERVER: &[(&str, EventKind)] = &[
     ("owner_acted", EventKind::ServerOwnerActed),
     ("held", EventKind::ServerHeld),
     ("damaged", EventKind::ServerDamaged),
+    ("finding", EventKind::ServerFinding),
     ("missed", EventKind::Missed),
 ];
 

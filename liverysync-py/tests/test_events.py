@@ -142,7 +142,7 @@ def test_matching_is_exhaustive() -> None:
                 return event.target or "the store"
             case server_events.AllowListUnmatched() | server_events.OwnerActed():
                 return ", ".join(event.names)
-            case server_events.Held() | server_events.OwnerChanged():
+            case server_events.Finding() | server_events.Held() | server_events.OwnerChanged():
                 return event.livery
             case server_events.SettingsDiffer():
                 return ", ".join(one.setting for one in event.settings)

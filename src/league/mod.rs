@@ -44,7 +44,7 @@ pub use liverysync_core::league::{
 pub use self::{
     act::Acted,
     rebuild::{Rebuilt, rebuild},
-    show::{Held, HeldContent, LeagueStatus, PastChange, PastVersion},
+    show::{DamagedFile, Held, HeldContent, LeagueStatus, PastChange, PastVersion},
 };
 pub use crate::{
     database::{DatabaseError, MemberRow, RebuildSummary},

@@ -8,7 +8,9 @@ use liverysync_core::{
         ActError, Cause, Conflict, HoldReason, HoldState, LiveryStatus, MemberId, Version,
         VersionChange,
     },
+    lint::{Finding, LintRules},
     path::{RelPath, fold},
+    union::Union,
 };
 use serde::Serialize;
 
@@ -42,6 +44,8 @@ pub struct LeagueStatus {
     pub banned: u64,
     /// The contents that nobody gets.
     pub blocked: Vec<ContentHash>,
+    /// The damaged files of the union, in the order of their names.
+    pub damaged: Vec<DamagedFile>,
     /// Sum of the sizes of those files whose contents the store has.
     pub stored_bytes: u64,
     /// Number of contents of the union that the store lacks and members have.
@@ -50,6 +54,21 @@ pub struct LeagueStatus {
     pub step: u64,
     /// Its date, in UTC and to the second: `2026-03-09T18:30:00Z`.
     pub written_at: Option<String>,
+}
+
+/// A damaged file of the union. Nothing intact was there to replace.
+#[doc(hidden)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct DamagedFile {
+    /// The file.
+    pub path: RelPath,
+    /// The damage, as a text for people.
+    pub reason: String,
+    /// The member who brought it; `None` for a peer without a key.
+    pub member: Option<MemberId>,
+    /// The last name that the member used.
+    pub name: Option<String>,
 }
 
 /// A version of a livery.
@@ -107,6 +126,8 @@ pub struct Held {
     pub until: Option<String>,
     /// The limit that would be exceeded: a number of liveries or bytes.
     pub limit: Option<u64>,
+    /// The first rule of the league that it breaks.
+    pub finding: Option<Finding>,
     /// The files that the member has changed.
     pub files: Vec<HeldContent>,
 }
@@ -139,6 +160,7 @@ impl League {
             cause: cause.reason,
             until: cause.until.map(|until| until.to_string()),
             limit: cause.limit,
+            finding: cause.finding,
             livery: held.livery.clone(),
             member: held.member,
             name: held.member.and_then(|member| names.get(&member).cloned()),
@@ -192,12 +214,37 @@ impl League {
             banned: members.iter().filter(|member| member.banned).count() as u64,
             held: self.held()?,
             blocked: union.blocked().collect(),
+            damaged: self.damaged(&union)?,
             conflicts: union.conflicts().len() as u64,
             stored_bytes: sum(files().filter(|content| stored.contains(content))),
             missing: missing.len() as u64,
             step: last.as_ref().map_or(0, |(step, _)| *step),
             written_at: last.map(|(_, date)| date),
         })
+    }
+
+    fn damaged(&mut self, union: &Union) -> Result<Vec<DamagedFile>, LeagueError> {
+        let names = self.names()?;
+        let damaged = union.damaged().map(|(entry, damage)| {
+            let member = union.author(entry.path.key());
+            DamagedFile {
+                path: entry.path.clone(),
+                reason: damage.to_string(),
+                member,
+                name: member.and_then(|member| names.get(&member).cloned()),
+            }
+        });
+        Ok(damaged.collect())
+    }
+
+    /// Returns what is wrong with the liveries of the league, ordered by livery: by its own rules, or by `rules`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the league database cannot be read or is damaged.
+    pub fn lint(&mut self, rules: Option<&LintRules>) -> Result<Vec<Finding>, LeagueError> {
+        let union = self.union()?;
+        Ok(union.findings(rules.unwrap_or(&union.settings().lint_rules)))
     }
 
     /// Returns the members, in the order of their [`MemberId`]s.

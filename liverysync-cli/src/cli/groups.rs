@@ -120,9 +120,13 @@ pub(crate) struct LintRulesArgs {
 impl LintRulesArgs {
     /// Reads the rules; those of the game without a file.
     pub(crate) fn read(&self) -> Result<LintRules, Failure> {
-        let Some(file) = &self.rules else { return Ok(LintRules::default()) };
-        read_lint_rules(file).map_err(|error| Failure::usage(lint::rules(file, &error)))
+        self.rules.as_deref().map_or_else(|| Ok(LintRules::default()), read_rules)
     }
+}
+
+/// Reads the file with a league's rules.
+pub(crate) fn read_rules(file: &Path) -> Result<LintRules, Failure> {
+    read_lint_rules(file).map_err(|error| Failure::usage(lint::rules(file, &error)))
 }
 
 /// Rules for shared files, for server, client, status and scan.

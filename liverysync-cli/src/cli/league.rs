@@ -11,7 +11,7 @@ use liverysync::{
 use crate::units::parse_size;
 
 use super::{
-    groups::OutputArgs,
+    groups::{DetailArgs, OutputArgs},
     values::{parse_date, parse_setting},
 };
 
@@ -60,6 +60,8 @@ pub(crate) enum LeagueCommand {
     Block(LeagueBlockArgs),
     /// End the block of a content
     Unblock(LeagueBlockArgs),
+    /// Check the league's liveries by its rules (see the settings `lint` and `lint-rules`)
+    Lint(LeagueLintArgs),
     /// Show the league's settings
     Show(LeagueArgs),
     /// Change a setting of the league
@@ -238,14 +240,25 @@ pub(crate) struct LeagueUnfreezeArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct LeagueLintArgs {
+    /// Rules (TOML) to try, instead of those of the league
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rules: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) detail: DetailArgs,
+    #[command(flatten)]
+    pub(crate) common: LeagueArgs,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct LeagueSetArgs {
     /// Setting: conflict-suffix, conflict-scope, conflict-policy, extensions, updates, approval, frozen,
-    /// max-liveries-per-member, max-bytes-per-member or max-bytes-per-livery
+    /// max-liveries-per-member, max-bytes-per-member, max-bytes-per-livery, lint or lint-rules
     #[arg(value_name = "KEY", value_parser = parse_setting)]
-    setting: Setting,
+    pub(crate) setting: Setting,
     /// New value, as for the server's option of the same name; `approval` is `on` or `off`; a limit is a number, or a size
-    /// such as 500MB, or `none`
-    value: String,
+    /// such as 500MB, or `none`; `lint` is `off`, `warn` or `hold`; `lint-rules` is a file (TOML), or `default`
+    pub(crate) value: String,
     #[command(flatten)]
     common: LeagueArgs,
 }
@@ -293,6 +306,7 @@ impl LeagueCommand {
             | Self::Unban(LeagueBanArgs { common, .. })
             | Self::Block(LeagueBlockArgs { common, .. })
             | Self::Unblock(LeagueBlockArgs { common, .. })
+            | Self::Lint(LeagueLintArgs { common, .. })
             | Self::Set(LeagueSetArgs { common, .. }) => common,
         }
     }

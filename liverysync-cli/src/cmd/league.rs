@@ -12,12 +12,14 @@ use liverysync::{
 };
 
 use crate::{
+    cli::groups::read_rules,
     cli::league::{
-        LeagueArgs, LeagueCommand, LeagueFreezeArgs, LeagueRetireArgs, LeagueUnfreezeArgs, known,
+        LeagueArgs, LeagueCommand, LeagueFreezeArgs, LeagueLintArgs, LeagueRetireArgs,
+        LeagueSetArgs, LeagueUnfreezeArgs, known,
     },
     exit::{Exit, Failure},
     output::{self, json},
-    text::{error, league as text},
+    text::{error, league as text, lint as lint_text},
 };
 
 /// Longest wait for a server's answer: it looks for requests every second, and may be busy.
@@ -35,6 +37,9 @@ pub(super) fn run(command: &LeagueCommand) -> Result<(), Failure> {
     if let LeagueCommand::Retire(args) = command {
         return retire(&mut league, args);
     }
+    if let LeagueCommand::Lint(args) = command {
+        return lint(&mut league, args);
+    }
     match act(&mut league, command)? {
         Some(act) => change(&mut league, &act, args),
         None => show(&mut league, command).map_err(|error| explain(&error))?,
@@ -46,8 +51,26 @@ fn act(league: &mut League, command: &LeagueCommand) -> Result<Option<Act>, Fail
     match command {
         LeagueCommand::Freeze(args) => freeze(league, args).map(Some),
         LeagueCommand::Unfreeze(args) => unfreeze(league, args).map(Some),
+        LeagueCommand::Set(LeagueSetArgs { setting: Setting::LintRules, value, .. })
+            if value != "default" =>
+        {
+            let value = read_rules(Path::new(value))?.to_json();
+            Ok(Some(Act::Set { setting: Setting::LintRules, value }))
+        }
         _ => command.act(league).map_err(|error| explain(&error)),
     }
+}
+
+/// Checks the league's liveries, as `liverysync lint` does for a folder.
+fn lint(league: &mut League, args: &LeagueLintArgs) -> Result<(), Failure> {
+    let rules = args.rules.as_deref().map(read_rules).transpose()?;
+    let findings = league.lint(rules.as_ref()).map_err(|error| explain(&error))?;
+    let common = &args.common;
+    print(&match common.output.json {
+        true => json::league_lint(&findings),
+        false => lint_text::lint(&findings, args.detail.verbose),
+    })?;
+    if findings.is_empty() { Ok(()) } else { Err(Failure::Outstanding) }
 }
 
 /// Shows which liveries are meant, and retires them.

@@ -133,6 +133,9 @@ impl View {
             Event::Damaged { name, path, damage, published } => {
                 text::damaged(name.as_deref(), path, &damage.to_string(), *published)
             }
+            Event::Finding { name, finding, published } => {
+                text::finding(name.as_deref(), finding, *published)
+            }
             Event::Refused { name, path, reason } => text::refused(name, path, reason),
             Event::SessionBegan { source, target, files, bytes, .. } if self.verbose => {
                 text::transfer(source.as_deref(), target.as_deref(), *files, *bytes)

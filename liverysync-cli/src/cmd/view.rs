@@ -7,7 +7,7 @@ use std::{
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use liverysync::{ClientEvent as Event, Finding, RelPath, Role, Skipped, SyncId};
+use liverysync::{ClientEvent as Event, Finding, HoldReason, RelPath, Role, Skipped, SyncId};
 
 use crate::{
     cli::client::ClientArgs,
@@ -230,7 +230,10 @@ impl View {
                 warning(text::globs_unmatched(*shared, globs))
             }
             Event::LiveryReturns { livery } => warning(text::livery_returns(livery)),
-            Event::Held { livery, cause, until, limit } => {
+            Event::Held { livery, cause: HoldReason::Lint, finding, .. } => {
+                warning(text::breaks_rule(livery, finding.as_deref()))
+            }
+            Event::Held { livery, cause, until, limit, .. } => {
                 warning(text::held(livery, *cause, until.as_deref(), *limit))
             }
             Event::OwnerNews { livery, news, by } => {

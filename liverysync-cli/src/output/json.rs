@@ -138,6 +138,15 @@ pub(crate) fn lint(root: &str, findings: &[Finding]) -> String {
     named("lint", &Found { root, findings })
 }
 
+/// Returns what is wrong with the liveries of a league.
+pub(crate) fn league_lint(findings: &[Finding]) -> String {
+    #[derive(Serialize)]
+    struct Found<'a> {
+        findings: &'a [Finding],
+    }
+    named("league_lint", &Found { findings })
+}
+
 /// Returns the state of a PC.
 pub(crate) fn status(server: &str, running: Option<bool>, plan: &Plan) -> String {
     #[derive(Serialize)]
@@ -486,6 +495,7 @@ mod tests {
                 damage: Damage::Empty,
                 published: true,
             },
+            ServerEvent::Finding { name: None, finding: a_finding(), published: true },
             ServerEvent::AllowListFault { reason: String::new() },
             ServerEvent::AllowListUnmatched { names: Vec::new() },
             ServerEvent::OwnerChanged { livery: String::new(), owner: None, by: name.clone() },
@@ -546,6 +556,7 @@ mod tests {
                 cause: HoldReason::Freeze,
                 until: None,
                 limit: None,
+                finding: None,
             },
             ClientEvent::OwnerNews { livery: String::new(), news: OwnerNews::Changed, by: None },
             ClientEvent::Scanned { liveries: 0, files: 0, bytes },
@@ -666,7 +677,7 @@ mod tests {
         assert_eq!(super::event(&event), expected);
         let plan = super::event(&ClientEvent::Plan(Box::default()));
         let expected = "{\"event\":\"plan\",\"liveries\":0,\"files\":0,\"bytes\":0,\"receive\":[],\"conflicts\":[],\"send\":[],\"refuse\":[],\"outstanding\":[],\"failed\":[],\"retire\":[],\
-            \"unavailable\":[],\"undistributed\":[],\"unshared\":[],\"only\":null,\"open_conflicts\":[],\"held\":[]}";
+            \"unavailable\":[],\"undistributed\":[],\"unshared\":[],\"only\":null,\"open_conflicts\":[],\"held\":[],\"damaged\":[]}";
         assert_eq!(plan, expected);
     }
 }

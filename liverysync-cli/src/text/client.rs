@@ -147,6 +147,15 @@ pub(crate) fn held(
     }
 }
 
+/// Reports a livery of this PC that breaks a rule of the league, which the other drivers do not get.
+pub(crate) fn breaks_rule(livery: &str, finding: Option<&str>) -> String {
+    let livery = escape(livery);
+    let rule = finding.map_or_else(String::new, |finding| format!(" {}", escape(finding)));
+    format!(
+        "Against the league's rules: {livery}. Others do not get your version.{rule}\nhint: change it, or ask the league's admin to approve it"
+    )
+}
+
 /// Tells the driver what somebody did to a livery of theirs; `None` for news of a later version.
 pub(crate) fn owner_news(livery: &str, news: OwnerNews, by: Option<&str>) -> Option<String> {
     let (livery, by) = (escape(livery), by.map(escape));

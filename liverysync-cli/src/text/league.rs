@@ -116,6 +116,10 @@ fn hold_cause(held: &Held) -> String {
         }
         HoldReason::MemberBytes => format!("over {} of one driver", bytes(limit)),
         HoldReason::LiveryBytes => format!("over {} in a livery", bytes(limit)),
+        HoldReason::Lint => match &held.finding {
+            Some(finding) => format!("against the rules: {}", finding.reason()),
+            None => "against the rules".to_owned(),
+        },
         _ => "held".to_owned(),
     }
 }
@@ -171,6 +175,15 @@ pub(crate) fn status(status: &LeagueStatus) -> String {
     }
     let rows = rows.iter().map(|(what, value)| format!("{what:<14}{value}"));
     let mut text = block(&rows.collect::<Vec<_>>());
+    if !status.damaged.is_empty() {
+        let damaged = status.damaged.iter().map(|file| {
+            let from = file.member.map(|member| who(member, file.name.as_ref()));
+            let from = from.map_or_else(String::new, |who| format!(" from {who}"));
+            format!("  {}{from}: {}", path(&file.path), file.reason)
+        });
+        text += "Damaged, with nothing intact to keep instead:\n";
+        text += &block(&cut(damaged.collect()));
+    }
     if !status.held.is_empty() {
         text += &held(&status.held);
     }

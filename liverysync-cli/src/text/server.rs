@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr};
 
-use liverysync::{RelPath, Skipped, escape, league::Setting};
+use liverysync::{Finding, RelPath, Skipped, escape, league::Setting};
 
 use super::{
     skipped,
@@ -118,6 +118,14 @@ pub(crate) fn damaged(who: Option<&str>, path: &RelPath, why: &str, published: b
     format!(
         "Held back: damaged file {path} from {who}: {why}. The league keeps its intact version."
     )
+}
+
+/// A livery that breaks a rule of the league, which has it all the same or holds it.
+pub(crate) fn finding(who: Option<&str>, finding: &Finding, published: bool) -> String {
+    let who = who.map_or_else(|| "a driver without a key".into(), escape);
+    let verb = if published { "Warning" } else { "Held back" };
+    let place = escape(finding.path.as_deref().unwrap_or(&finding.livery));
+    format!("{verb}: {place} from {who}: {}\nhint: {}", finding.reason(), finding.fix())
 }
 
 /// A livery that has got its first owner, or has none any more.

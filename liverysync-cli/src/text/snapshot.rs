@@ -18,7 +18,10 @@ use liverysync::{
     },
     league::Setting,
 };
-use liverysync_core::inspect::Damage;
+use liverysync_core::{
+    inspect::Damage,
+    lint::{LintFile, LintRules, lint as judge},
+};
 
 use crate::config::Kind;
 
@@ -161,6 +164,8 @@ fn client_texts(all: &mut Texts) {
     all.add(client::held("77 Iris", HoldReason::MemberLiveries, None, Some(20)));
     all.add(client::held("77 Iris", HoldReason::MemberBytes, None, Some(500_000_000)));
     all.add(client::held("77 Iris", HoldReason::LiveryBytes, None, Some(60_000_000)));
+    all.add(client::breaks_rule("77 Iris", Some("77 Iris/decals.png: R. To fix it, F.")));
+    all.add(client::breaks_rule("77 Iris", None));
     for news in [OwnerNews::Conflict, OwnerNews::Changed, OwnerNews::Owned] {
         all.add(client::owner_news("77 Iris", news, Some("Bruno")).unwrap());
         all.add(client::owner_news("77 Iris", news, None).unwrap());
@@ -435,6 +440,9 @@ fn server_texts(all: &mut Texts) {
     }
     all.add(server::damaged(Some("Aoi"), &path("Team/decals.png"), "R", true));
     all.add(server::damaged(None, &path("Team/decals.png"), "R", false));
+    let finding = &judge(&[LintFile::new("decals.png", 1)], &LintRules::default())[0];
+    all.add(server::finding(Some("Aoi"), finding, true));
+    all.add(server::finding(None, finding, false));
     all.add(server::owner_changed("Team", Some("Aoi"), "Aoi"));
     all.add(server::owner_changed("Team", None, "Bruno"));
     all.add(server::database_fault("R"));

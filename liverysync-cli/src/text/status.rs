@@ -104,6 +104,10 @@ pub(super) fn sections(plan: &Plan, verbose: bool) -> Vec<String> {
     section(UNDECIDED, undecided);
     section("Failed so far; retried while liverysync runs", by_reason(&plan.failed));
     section(WAITING, plan.held.iter().map(held_line).collect());
+    section(
+        "Damaged in the league; their drivers have to save or export them again",
+        by_reason(&plan.damaged),
+    );
     section("Skipped on this PC", by_reason(&plan.refuse));
     section("Not on the league's allow list, so not distributed", listed(&plan.undistributed));
     let kept = plan.conflicts.iter();

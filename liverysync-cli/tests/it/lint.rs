@@ -129,3 +129,55 @@ fn scan_and_the_client_use_the_rules_of_the_league_too() {
     let missing = ["client", "--host", "localhost", "--liveries", "B", "--rules", "none.toml"];
     test.run(&missing).code(2).stdout("").stderr_has("cannot read the rules file none.toml");
 }
+
+#[test]
+fn a_server_has_the_rules_for_everybody() {
+    let test = Test::new();
+    test.file("A/904/decals.png", png(2048));
+    test.file("rules.toml", "picture-sides = [4096]\nnames = ['#*', '904']\n");
+    test.run(&["league", "create", "--data", "data"]).code(0);
+    let (_server, port) = test.server(&["--data", "data"]);
+    let port = port.to_string();
+    let client = ["client", "--name", "Aoi", "--liveries", "A", "--port", &port, "--once"];
+    let client = [&client[..], &["--timeout", "15"]].concat();
+    test.run(&client).code(0);
+    let small = "904\n  decals.png: 2048 x 2048 pixels, not 4096 x 4096\n  hint: export it again at 4096 x 4096\n1 problem in 1 livery.\n";
+    let league = |args: &[&str]| test.run(&[&["league"], args, &["--data", "data"]].concat());
+    league(&["lint"]).code(0).stdout("No problems found.\n");
+    league(&["lint", "--rules", "rules.toml"]).code(4).stdout(small);
+    league(&["set", "lint-rules", "none.toml"])
+        .code(2)
+        .stderr_has("cannot read the rules file none.toml");
+    league(&["set", "lint-rules", "rules.toml"]).code(0).stdout_has("lint-rules");
+    league(&["set", "lint", "hold"]).code(0);
+    league(&["show"]).code(0).stdout_has("lint-rules").stdout_has("picture-sides");
+    league(&["lint"]).code(4).stdout(small);
+    // It stays, and what comes now is held.
+    test.file("A/77/decals.png", png(4096));
+    let name = "77: the league wants names like #* or 904";
+    test.run(&client).code(4).stderr_has("Against the league's rules: 77.").stdout_has(name);
+    league(&["held"])
+        .code(0)
+        .stdout_has("against the rules: the league wants names like #* or 904");
+    let held = league(&["held", "--json"]).code(0).stdout;
+    let held: Value = serde_json::from_str(&held).unwrap();
+    assert_eq!(held["held"][0]["finding"]["kind"], "name-not-allowed");
+    league(&["approve", "77"]).code(0);
+    test.run(&client).code(0);
+}
+
+#[test]
+fn damaged_files_of_the_league_are_listed() {
+    let test = Test::new();
+    test.file("A/904/decals.png", "no picture");
+    test.run(&["league", "create", "--data", "data"]).code(0);
+    let (_server, port) = test.server(&["--data", "data"]);
+    let port = port.to_string();
+    let client = ["client", "--name", "Aoi", "--liveries", "A", "--port", &port, "--once"];
+    test.run(&[&client[..], &["--timeout", "15"]].concat()).code(0);
+    let why = "904/decals.png";
+    test.run(&["league", "status", "--data", "data"]).code(0).stdout_has("Damaged").stdout_has(why);
+    test.folder("B");
+    let status = ["status", "--liveries", "B", "--port", &port];
+    test.run(&status).stdout_has("Damaged in the league").stdout_has(why);
+}

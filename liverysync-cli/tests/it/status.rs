@@ -98,10 +98,10 @@ fn status_says_why_a_file_does_not_arrive() {
 #[test]
 fn retired_and_unavailable_liveries_are_listed() {
     let test = Test::new();
-    test.file("A/Old/decals.png", "last season");
-    test.file("A/Lost/decals.png", "lost");
-    test.file("A/A/decals.png", "a");
-    test.file("A/B/decals.png", "b");
+    test.file("A/Old/readme.txt", "last season");
+    test.file("A/Lost/readme.txt", "lost");
+    test.file("A/A/readme.txt", "a");
+    test.file("A/B/readme.txt", "b");
     test.folder("C");
     let (server, port) = test.server(&["--data", "data"]);
     let text_port = port.to_string();

@@ -19,12 +19,13 @@ use super::{
 use crate::{
     conflict::{Naming, Scope, conflict_livery},
     hash::ContentHash,
+    inspect::Damage,
     league::MemberId,
     manifest::{Entry, Manifest},
     path::{PathKey, RelPath, first_component, fold},
     select::Reason,
-    text::limit_name,
-    wire::messages::{Fault, FileInfo, HeldRemark, ManifestFull, OwnedFile, Remarks},
+    text::{escape, limit_name},
+    wire::messages::{DamagedFile, Fault, FileInfo, HeldRemark, ManifestFull, OwnedFile, Remarks},
 };
 
 /// The state of a dry run.
@@ -160,6 +161,7 @@ impl Comparison<'_> {
             take_out_downloads(&mut plan);
         }
         self.take_out_held(&remarks, &mut plan);
+        plan.damaged = damaged(&remarks);
         (plan, spelled)
     }
 
@@ -333,6 +335,15 @@ fn take_out_undistributed(remarks: &Remarks, plan: &mut Plan) {
         (plan.send, plan.undistributed) =
             mem::take(&mut plan.send).into_iter().partition(is_distributed);
     }
+}
+
+/// Returns the damaged files of the league. Words of later servers are shown as they are.
+fn damaged(remarks: &Remarks) -> Vec<(String, String)> {
+    let damaged = remarks.damaged.iter().map(|DamagedFile { rel_path, damage }| {
+        let known = Damage::from_word(damage).map(|damage| damage.to_string());
+        (rel_path.clone(), known.unwrap_or_else(|| escape(damage).into_owned()))
+    });
+    damaged.collect()
 }
 
 /// Takes out what a PC that downloads nothing leaves alone.

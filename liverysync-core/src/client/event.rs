@@ -156,12 +156,16 @@ pub enum Event {
     Held {
         /// The livery, as it is spelled here.
         livery: String,
-        /// The cause: `approval`, `freeze`, `rejected`, `blocked`, `member-liveries`, `member-bytes` or `livery-bytes`.
+        /// The cause: `approval`, `freeze`, `rejected`, `blocked`, `member-liveries`, `member-bytes`, `livery-bytes`
+        /// or `lint`.
         cause: HoldReason,
         /// The date at which a freeze ends by itself, in the form of RFC 3339.
         until: Option<String>,
         /// The limit that would be exceeded: a number of liveries or bytes.
         limit: Option<u64>,
+        /// The first rule of the league that it breaks, with what to do about it, as a text for people.
+        /// [Escape](crate::text::escape) it before showing it.
+        finding: Option<String>,
     },
     /// Somebody did something to a livery that this PC's driver owns, or its owner has changed.
     OwnerNews {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{league::HoldReason, wire::messages::HeldNotice};
+use crate::{league::HoldReason, text::escape, wire::messages::HeldNotice};
 
 /// Something that this PC lacks although it is in sync, because somebody has to do something about it first.
 ///
@@ -73,5 +73,9 @@ pub(super) fn hold_reason(notice: &HeldNotice) -> String {
         (HoldReason::LiveryBytes, _) => {
             format!("the league takes at most {limit} bytes in a livery")
         }
+        (HoldReason::Lint, _) => match &notice.finding {
+            Some(finding) => format!("it breaks a rule of the league: {}", escape(finding)),
+            None => "it breaks a rule of the league".to_owned(),
+        },
     }
 }

@@ -52,6 +52,9 @@ pub struct Plan {
     pub open_conflicts: Vec<OpenConflict>,
     /// The liveries of the league that somebody has changed and the others do not get yet.
     pub held: Vec<PlannedHold>,
+    /// The damaged files of the league, with the damage.
+    #[serde(serialize_with = "refused")]
+    pub damaged: Vec<(String, String)>,
 }
 
 /// A livery that a driver has changed and the others do not get yet.

@@ -79,6 +79,7 @@ impl SyncState {
     ) {
         if let Some(naming) = state.naming.take() {
             cx.handle_naming(naming);
+            folder.handle_lint_rules(cx, state.lint_rules.take().map(|rules| *rules));
         }
         let Some(status) = state.sync_status else {
             return self.guess.handle_union_hash(state.current_hash);
@@ -94,8 +95,8 @@ impl SyncState {
     /// Takes the liveries of this PC that the others do not get yet. Their driver hears of each once for each reason.
     fn handle_held(&mut self, cx: &mut Context, held: Vec<HeldNotice>) {
         for notice in held.iter().filter(|notice| !self.held.contains(notice)) {
-            let HeldNotice { livery, cause, until, limit } = notice.clone();
-            cx.event(Event::Held { livery, cause, until, limit });
+            let HeldNotice { livery, cause, until, limit, finding } = notice.clone();
+            cx.event(Event::Held { livery, cause, until, limit, finding });
         }
         self.held = held;
     }

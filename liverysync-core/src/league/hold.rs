@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::MemberId;
-use crate::{hash::ContentHash, manifest::Entry, time::UnixTime};
+use crate::{hash::ContentHash, lint::Finding, manifest::Entry, time::UnixTime};
 
 /// The decision about a held livery.
 // Seen as the words in JSON and in the league database.
@@ -49,11 +49,13 @@ pub enum HoldReason {
     MemberBytes,
     /// It would have too many bytes.
     LiveryBytes,
+    /// It breaks a rule of the league.
+    Lint,
 }
 
-/// The cause for which a livery is held: the reason, with the date or the limit that belongs to it.
+/// The cause for which a livery is held: the reason, with what belongs to it.
 #[doc(hidden)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HoldCause {
     /// The reason.
     pub reason: HoldReason,
@@ -61,11 +63,13 @@ pub struct HoldCause {
     pub until: Option<UnixTime>,
     /// The limit that would be exceeded.
     pub limit: Option<u64>,
+    /// The first rule that it breaks.
+    pub finding: Option<Finding>,
 }
 
 impl HoldCause {
     pub(crate) const fn new(reason: HoldReason) -> Self {
-        Self { reason, until: None, limit: None }
+        Self { reason, until: None, limit: None, finding: None }
     }
 }
 

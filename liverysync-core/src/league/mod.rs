@@ -7,6 +7,7 @@
 mod act;
 mod freeze;
 mod hold;
+mod lint;
 mod member;
 mod settings;
 mod view;
@@ -17,6 +18,7 @@ pub use self::{
     act::{Act, ActError, ActReport, NameFault},
     freeze::Freezes,
     hold::{HeldFile, HeldLivery, HoldCause, HoldReason, HoldState},
+    lint::Lint,
     member::{MemberId, MemberKey},
     settings::{InvalidSetting, MemberLimits, Setting, Settings},
     view::{Conflict, LiveryStatus, Version, VersionChange},

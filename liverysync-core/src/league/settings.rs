@@ -7,9 +7,10 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Freezes, HoldCause, HoldReason, Updates};
+use super::{Freezes, HoldCause, HoldReason, Lint, Updates};
 use crate::{
     conflict::{Naming, Policy, Scope, invalid_suffix},
+    lint::LintRules,
     path::Extensions,
 };
 
@@ -38,17 +39,24 @@ pub enum Setting {
     MaxBytesPerMember,
     /// Most bytes of one livery; `none` for any number.
     MaxBytesPerLivery,
+    /// Consequences of breaking [`LintRules`](Self::LintRules): `off`, `warn` or [`hold`](Lint::Hold).
+    Lint,
+    /// The league's [rules](LintRules) for liveries, as [JSON](LintRules::to_json); `default` for what the game needs.
+    LintRules,
 }
 
 /// The word for a limit that is not set.
 const NO_LIMIT: &str = "none";
+
+/// The word for rules that no league has set.
+const DEFAULT_RULES: &str = "default";
 
 /// Values of [`Setting::Approval`].
 const SWITCH: [(&str, bool); 2] = [("off", false), ("on", true)];
 
 impl Setting {
     /// Every setting with the word that people and files use for it.
-    pub const WORDS: [(&'static str, Self); 10] = [
+    pub const WORDS: [(&'static str, Self); 12] = [
         ("conflict-suffix", Self::ConflictSuffix),
         ("conflict-scope", Self::ConflictScope),
         ("conflict-policy", Self::ConflictPolicy),
@@ -59,6 +67,8 @@ impl Setting {
         ("max-liveries-per-member", Self::MaxLiveriesPerMember),
         ("max-bytes-per-member", Self::MaxBytesPerMember),
         ("max-bytes-per-livery", Self::MaxBytesPerLivery),
+        ("lint", Self::Lint),
+        ("lint-rules", Self::LintRules),
     ];
 
     /// Returns every setting, in the order in which they are shown.
@@ -108,6 +118,12 @@ pub struct Settings {
     /// The most that members may bring.
     #[doc(hidden)]
     pub limits: MemberLimits,
+    /// Consequences of breaking the rules for liveries.
+    #[doc(hidden)]
+    pub lint: Lint,
+    /// The rules for liveries.
+    #[doc(hidden)]
+    pub lint_rules: LintRules,
 }
 
 /// The most that members may bring to a league; `None` for any number.
@@ -185,6 +201,8 @@ impl Settings {
             }
             Setting::MaxBytesPerMember => self.limits.member_bytes = limit(setting, value)?,
             Setting::MaxBytesPerLivery => self.limits.livery_bytes = limit(setting, value)?,
+            Setting::Lint => self.lint = choice(&Lint::WORDS, setting, value)?,
+            Setting::LintRules => self.lint_rules = lint_rules(value)?,
         }
         Ok(())
     }
@@ -203,6 +221,11 @@ impl Settings {
             Setting::MaxLiveriesPerMember => limit_text(self.limits.member_liveries),
             Setting::MaxBytesPerMember => limit_text(self.limits.member_bytes),
             Setting::MaxBytesPerLivery => limit_text(self.limits.livery_bytes),
+            Setting::Lint => word(&Lint::WORDS, self.lint).to_owned(),
+            Setting::LintRules if self.lint_rules == LintRules::default() => {
+                DEFAULT_RULES.to_owned()
+            }
+            Setting::LintRules => self.lint_rules.to_json(),
         }
     }
 
@@ -225,6 +248,13 @@ fn limit(setting: Setting, value: &str) -> Result<Option<u64>, InvalidSetting> {
 
 fn limit_text(limit: Option<u64>) -> String {
     limit.map_or_else(|| NO_LIMIT.to_owned(), |limit| limit.to_string())
+}
+
+fn lint_rules(value: &str) -> Result<LintRules, InvalidSetting> {
+    if value == DEFAULT_RULES {
+        return Ok(LintRules::default());
+    }
+    LintRules::from_json(value).map_err(|reason| InvalidSetting::LintRules { reason })
 }
 
 fn extensions(value: &str) -> Result<Extensions, InvalidSetting> {
@@ -288,6 +318,12 @@ pub enum InvalidSetting {
         /// The value that was given.
         value: String,
     },
+    /// The text is no set of rules for liveries.
+    #[error("these are no rules for liveries: {reason}")]
+    LintRules {
+        /// The reason.
+        reason: String,
+    },
     /// The list of extensions is empty.
     #[error("the list of extensions is empty")]
     NoExtensions,
@@ -313,7 +349,9 @@ mod tests {
     fn a_value_is_read_as_it_is_shown() {
         let mut settings = Settings::default();
         let values = ["__C__", "livery", "newest-mtime", "dds,png", "owner", "on", "*"];
-        let values = values.into_iter().chain(["20", "5000000000", "300000000"]);
+        let values = values.into_iter().chain(["20", "5000000000", "300000000", "hold"]);
+        let rules = r##"{"max-file-bytes":8,"max-picture-side":4096,"picture-sides":[2048],"names":["#*","!# x"],"files":[]}"##;
+        let values = values.chain([rules]);
         for (setting, value) in Setting::all().zip(values) {
             settings.set(setting, value).unwrap();
             assert_eq!(settings.value(setting), value);

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use super::{
     Event, Output, ServerConfig,
     dirty::{Dirty, Merge},
+    findings::Told,
     league::League,
     notices::Waiting,
     peers::Peers,
@@ -33,6 +34,7 @@ pub(super) struct Context {
     pub(super) store: StoreIndex,
     /// The notices that owners have not heard yet.
     pub(super) notices: Waiting,
+    pub(super) findings: Told,
     pub(super) dirty: Dirty,
     outputs: VecDeque<Output>,
 }
@@ -49,6 +51,7 @@ impl Context {
             peers: Peers::default(),
             store: StoreIndex::default(),
             notices: Waiting::default(),
+            findings: Told::default(),
             dirty: Dirty::default(),
             outputs: VecDeque::new(),
         }

@@ -9,6 +9,7 @@ use crate::{
     hash::ContentHash,
     inspect::Damage,
     league::Setting,
+    lint::Finding,
     path::RelPath,
     select::Skipped,
     transfer::SourceFault,
@@ -193,6 +194,16 @@ pub enum Event {
         /// The damage.
         #[serde(rename = "reason", serialize_with = "as_text")]
         damage: Damage,
+        /// Set if the league has it. Otherwise the livery is held.
+        published: bool,
+    },
+    /// A livery breaks a rule of the league. Reported once.
+    Finding {
+        /// The driver who brought it; `None` for drivers without a key.
+        name: Option<String>,
+        /// The rule, and what to do about it.
+        #[serde(flatten)]
+        finding: Finding,
         /// Set if the league has it. Otherwise the livery is held.
         published: bool,
     },

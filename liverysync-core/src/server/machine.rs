@@ -378,10 +378,13 @@ impl ServerMachine {
     /// Applies changed settings: they decide which files may join the union, and which are distributed.
     fn follow_settings(&mut self) {
         let cx = &mut self.cx;
-        let naming = LeagueNaming::from(&cx.config.settings.naming);
+        let before = cx.config.settings.clone();
         let types_changed = cx.league.adopt_settings(&mut cx.config);
-        if naming != LeagueNaming::from(&cx.config.settings.naming) {
-            peers::tell_naming(cx);
+        let settings = &cx.config.settings;
+        if LeagueNaming::from(&before.naming) != LeagueNaming::from(&settings.naming)
+            || (before.lint, &before.lint_rules) != (settings.lint, &settings.lint_rules)
+        {
+            peers::tell_rules(cx);
         }
         let greeted = cx.peers.iter().filter(|(_, peer)| peer.liveness.greeted);
         let greeted: Vec<_> = greeted.map(|(id, _)| id).collect();

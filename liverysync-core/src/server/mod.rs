@@ -26,6 +26,7 @@ mod context;
 mod dirty;
 mod downloads;
 mod event;
+mod findings;
 mod league;
 mod machine;
 mod manifest_check;

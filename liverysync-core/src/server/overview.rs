@@ -12,13 +12,13 @@ use crate::{
     path::RelPath,
     union::{PeerId, UnionEntry},
     wire::messages::{
-        HeldNotice, HeldRemark, ManifestFull, Message, NameConflict, OwnedFile, Remarks,
-        RetiredName, Role,
+        DamagedFile, HeldNotice, HeldRemark, ManifestFull, Message, NameConflict, OwnedFile,
+        Remarks, RetiredName, Role,
     },
 };
 
-/// Most held liveries that a client that only looks is told.
-const HELD_MAX: usize = 1000;
+/// Most held liveries, and most damaged files, that a client that only looks is told.
+const TOLD_MAX: usize = 1000;
 
 /// Returns the status of the league.
 pub(super) fn status(cx: &mut Context, sessions: usize) -> Status {
@@ -97,13 +97,19 @@ fn remarks(cx: &Context) -> Remarks {
         // That many digits tell whether a PC has one of them, and keep the list of all retired names short.
         contents: contents.iter().map(|content| content.hash.short()).collect(),
     });
-    let held = union.held().take(HELD_MAX).map(|held| HeldRemark {
+    let held = union.held().take(TOLD_MAX).map(|held| HeldRemark {
         notice: HeldNotice::new(&held.livery, union.hold_cause(held)),
         member: held.member.map(|member| member.to_string()),
         name: held.member.and_then(|member| league.name(member)).map(str::to_owned),
         since: league.held_since(held).map(|since| since.to_string()),
     });
+    let damaged = union.damaged().filter(|(entry, _)| allowed(&entry.path)).take(TOLD_MAX);
+    let damaged = damaged.map(|(entry, damage)| DamagedFile {
+        rel_path: entry.path.as_str().to_owned(),
+        damage: damage.word().to_owned(),
+    });
     Remarks {
+        damaged: damaged.collect(),
         held: held.collect(),
         allowed: names,
         retired: retired.collect(),

@@ -12,7 +12,8 @@ use super::{
     protocol_1::Duty,
 };
 use crate::{
-    league::{MemberId, Record},
+    league::{Lint, MemberId, Record},
+    lint::LintRules,
     text::limit_name,
     time::Time,
     union::PeerId,
@@ -163,7 +164,14 @@ pub(super) fn hello(
         None => hello.manifest_hash,
     };
     let naming = negotiates.then(|| LeagueNaming::from(&cx.config.settings.naming));
-    let state = ServerState { current_hash, naming, former_keys_known, ..ServerState::default() };
+    let lint_rules = if negotiates { lint_rules(cx) } else { None };
+    let state = ServerState {
+        current_hash,
+        naming,
+        lint_rules,
+        former_keys_known,
+        ..ServerState::default()
+    };
     cx.transmit(id, Message::ServerState(state));
     if first_time {
         cx.event(Event::Joined { peer: id, name, address, protocol });
@@ -277,11 +285,17 @@ pub(super) fn follow_merge(cx: &mut Context) {
     }
 }
 
-/// Tells all clients that understand it how conflict copies are named from now on.
-pub(super) fn tell_naming(cx: &mut Context) {
+/// Returns the rules by which the league judges liveries, if it does.
+fn lint_rules(cx: &Context) -> Option<Box<LintRules>> {
+    let settings = &cx.config.settings;
+    (settings.lint != Lint::Off).then(|| Box::new(settings.lint_rules.clone()))
+}
+
+/// Tells all clients that understand it how conflict copies are named and liveries are judged from now on.
+pub(super) fn tell_rules(cx: &mut Context) {
     let naming = Some(LeagueNaming::from(&cx.config.settings.naming));
-    let state =
-        ServerState { current_hash: cx.union_hash_text(), naming, ..ServerState::default() };
+    let (current_hash, lint_rules) = (cx.union_hash_text(), lint_rules(cx));
+    let state = ServerState { current_hash, naming, lint_rules, ..ServerState::default() };
     let greeted = cx.peers.iter().filter(|(_, peer)| peer.liveness.greeted);
     for id in greeted.map(|(id, _)| id).collect::<Vec<_>>() {
         cx.transmit(id, Message::ServerState(state.clone()));

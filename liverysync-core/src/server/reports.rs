@@ -394,7 +394,7 @@ impl Reports {
         cx.record(records);
         let changed = outcome.changed.clone();
         union_step::finish(cx, outcome, &reported);
-        union_step::tell_damaged(cx, &news, &changed);
+        union_step::tell_inspected(cx, &news, &changed);
     }
 
     /// Keeps an owner's wishes for another spelling that come too soon after the last one.

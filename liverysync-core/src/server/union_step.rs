@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Event, context::Context, league::as_entry, notices, retiring::retire_unwanted};
+use super::{
+    Event, context::Context, findings, league::as_entry, notices, retiring::retire_unwanted,
+};
 use crate::{
     hash::Content,
     league::{HoldState, MemberId, Record},
@@ -35,6 +37,7 @@ pub(super) fn finish(cx: &mut Context, outcome: Outcome, reported: &Reported) {
         }
     }
     tell_published_damage(cx, &outcome.changed);
+    findings::tell_changed(cx, &outcome.changed);
     tell_owners(cx, &outcome.owner_changes);
     notices::tell(cx);
     let entries = outcome.changed.iter().filter_map(|key| cx.league.union().get(key));
@@ -64,13 +67,14 @@ pub(super) fn finish(cx: &mut Context, outcome: Outcome, reported: &Reported) {
     cx.dirty.schedule();
 }
 
-/// Reports the files of the union with contents that were just found to be damaged, except those that are `told`.
-pub(super) fn tell_damaged(cx: &mut Context, inspected: &[Content], told: &BTreeSet<PathKey>) {
+/// Reports what the bytes of contents told: damaged files of the union except those that are `told`, and broken rules.
+pub(super) fn tell_inspected(cx: &mut Context, inspected: &[Content], told: &BTreeSet<PathKey>) {
     let union = cx.league.union();
     let entries = inspected.iter().flat_map(|content| union.with_content(*content));
     let keys = entries.map(|entry| entry.path.key()).filter(|key| !told.contains(*key));
     let keys: BTreeSet<_> = keys.cloned().collect();
     tell_published_damage(cx, &keys);
+    findings::tell_inspected(cx, inspected);
 }
 
 /// Reports which names of the union have a damaged content.
@@ -129,7 +133,8 @@ pub(super) fn held_news(cx: &mut Context, records: &[Record]) -> Vec<Event> {
             published: false,
         });
         let damaged: Vec<_> = damaged.collect();
-        [Event::Held { name, livery, files }].into_iter().chain(damaged)
+        let broken = findings::of_held(cx, held, name.as_ref());
+        [Event::Held { name, livery, files }].into_iter().chain(damaged).chain(broken)
     });
     news.collect()
 }

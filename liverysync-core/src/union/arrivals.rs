@@ -5,7 +5,7 @@
 //! that nobody has is made of need not wait: it replaces nothing, and leaves together if its author does (see `expiry`).
 //!
 //! A file that nobody has looked at waits with the rest of its folder until the server has it, if it would replace another one
-//! or compete with it.
+//! or compete with it. If the league holds what breaks its rules, every change waits: those are about the bytes, too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,7 +34,7 @@ impl Union {
         livery: &str,
         claims: Vec<Claimant>,
     ) -> (Vec<Claimant>, Vec<Claimant>) {
-        if claims.iter().any(|claim| self.is_to_inspect(claim)) {
+        if claims.iter().any(|claim| self.is_to_inspect(claim)) || self.is_to_lint(&claims) {
             let is_new = |claim: &Claimant| {
                 !matches!(self.classify(claim), Lineage::Same | Lineage::Outdated)
             };

@@ -19,7 +19,8 @@ use crate::{
     conflict::{Scope, in_claimed_livery, parse_conflict_name},
     hash::Content,
     league::{
-        ActError, HeldFile, HeldLivery, HoldCause, HoldReason, HoldState, MemberId, Record, Setting,
+        ActError, HeldFile, HeldLivery, HoldCause, HoldReason, HoldState, Lint, MemberId, Record,
+        Setting,
     },
     manifest::Entry,
     path::{PathKey, fold},
@@ -50,6 +51,7 @@ impl Union {
             && self.holds.is_empty()
             && self.blocked.is_empty()
             && !self.settings.limits.are_set()
+            && self.settings.lint != Lint::Hold
             && !claimants.iter().any(|claimant| self.is_damage(claimant))
         {
             return claimants;
@@ -136,7 +138,17 @@ impl Union {
         let files = || changes.iter().map(|change| (change.key(), change.entry.content));
         let decided = hold.filter(|hold| covers(hold, files()));
         let state = decided.map_or(HoldState::Waiting, |hold| hold.state);
-        self.waits_as(livery, state) || self.is_too_much(livery, changes, state, planned)
+        self.waits_as(livery, state)
+            || self.breaks_rules(livery, changes, state)
+            || self.is_too_much(livery, changes, state, planned)
+    }
+
+    /// Returns true if changes break a rule of the league and nobody has approved them.
+    fn breaks_rules(&self, livery: &str, changes: &[Claimant], state: HoldState) -> bool {
+        // Those that wait for contents are judged once these have come.
+        state == HoldState::Waiting
+            && !self.is_to_lint(changes)
+            && !self.lint_changes(livery, changes).is_empty()
     }
 
     /// Returns true if changes exceed a limit and nobody has approved them. Otherwise they are planned.
@@ -163,6 +175,7 @@ impl Union {
         self.blocked_file(hold).is_some()
             || self.damaged_in(hold).next().is_some()
             || self.waits_as(livery, hold.state)
+            || self.breaks_rules(livery, &claims_of(hold, ABSENT), hold.state)
             || self.is_too_much(livery, &claims_of(hold, ABSENT), hold.state, planned)
     }
 
@@ -181,10 +194,15 @@ impl Union {
             self.exceeded(&demand, &Planned::default())
         };
         let unknown = HoldCause::new(HoldReason::Approval);
+        let mut findings = self.findings_in(hold).into_iter();
         match frozen {
             _ if hold.state == HoldState::Rejected => HoldCause::new(HoldReason::Rejected),
             _ if self.blocked_file(hold).is_some() => HoldCause::new(HoldReason::Blocked),
             _ if self.damaged_in(hold).next().is_some() => HoldCause::new(HoldReason::Damaged),
+            // First of what ends by itself or by an admin: its driver can do something about it.
+            _ if let Some(finding) = findings.next() => {
+                HoldCause { finding: Some(finding), ..HoldCause::new(HoldReason::Lint) }
+            }
             Some(until) => HoldCause { until, ..HoldCause::new(HoldReason::Freeze) },
             None if self.settings.approval => HoldCause::new(HoldReason::Approval),
             // There may be room by now: that is noticed when the folder or a decision changes.

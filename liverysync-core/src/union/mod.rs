@@ -25,6 +25,7 @@ mod expiry;
 mod held;
 mod holders;
 mod limits;
+mod linted;
 mod livery_conflicts;
 mod members;
 mod moved;

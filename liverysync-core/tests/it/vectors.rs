@@ -13,12 +13,12 @@ use liverysync_core::{
         data::{Data, Decoder, TransferId},
         frame,
         messages::{
-            Accept, ActRequest, BUILD, Credit, ErrorReport, Fault, FileBegin, FileChunk, FileEnd,
-            FileInfo, FileRequest, HeldNotice, HeldRemark, Hello, LeagueNaming, LostName,
-            ManifestChanges, ManifestFull, ManifestSummary, Message, NameConflict, Notices,
-            OfferedFile, OwnedFile, OwnerNews, OwnerNotice, Remarks, RequestManifest, Resume,
-            Retire, RetiredName, Role, SendFiles, ServerState, SyncDone, SyncDoneAck, SyncId,
-            SyncOffer, SyncStatus, Welcome, WireError,
+            Accept, ActRequest, BUILD, Credit, DamagedFile, ErrorReport, Fault, FileBegin,
+            FileChunk, FileEnd, FileInfo, FileRequest, HeldNotice, HeldRemark, Hello, LeagueNaming,
+            LostName, ManifestChanges, ManifestFull, ManifestSummary, Message, NameConflict,
+            Notices, OfferedFile, OwnedFile, OwnerNews, OwnerNotice, Remarks, RequestManifest,
+            Resume, Retire, RetiredName, Role, SendFiles, ServerState, SyncDone, SyncDoneAck,
+            SyncId, SyncOffer, SyncStatus, Welcome, WireError,
         },
     },
 };
@@ -132,6 +132,18 @@ fn greeted(naming: LeagueNaming) -> Message {
     Message::ServerState(ServerState { current_hash: hash(), naming, ..ServerState::default() })
 }
 
+/// Returns the same of a league with rules for liveries.
+fn greeted_with_rules() -> Message {
+    let rules = r##"{"max-file-bytes": 8000000, "names": ["#*_*"]}"##;
+    let (naming, lint_rules) = (Some(league_naming()), serde_json::from_str(rules).unwrap());
+    Message::ServerState(ServerState {
+        current_hash: hash(),
+        naming,
+        lint_rules,
+        ..ServerState::default()
+    })
+}
+
 fn league_naming() -> LeagueNaming {
     let suffix = "__CONFLICT__".to_owned();
     LeagueNaming { suffix, ..LeagueNaming::default() }
@@ -154,6 +166,7 @@ fn held(sync_status: SyncStatus) -> Message {
         cause,
         until: None,
         limit: None,
+        finding: None,
     };
     let until = Some("2026-12-05T20:00:00Z".to_owned());
     let held = vec![
@@ -163,6 +176,7 @@ fn held(sync_status: SyncStatus) -> Message {
         notice("Max", HoldReason::Blocked),
         HeldNotice { limit: Some(20), ..notice("Old", HoldReason::MemberLiveries) },
         HeldNotice { limit: Some(300_000_000), ..notice("Big", HoldReason::LiveryBytes) },
+        HeldNotice { finding: Some("Iris 2: R".to_owned()), ..notice("Iris 2", HoldReason::Lint) },
     ];
     let (current_hash, sync_status) = (hash(), Some(sync_status));
     Message::ServerState(ServerState { current_hash, sync_status, held, ..ServerState::default() })
@@ -271,11 +285,13 @@ fn remarks(rival: &str) -> Remarks {
                 cause: HoldReason::Approval,
                 until: None,
                 limit: None,
+                finding: None,
             },
             member: Some(member),
             name: Some("Aoi".into()),
             since: Some("2026-11-30T08:31:12Z".into()),
         }],
+        damaged: vec![DamagedFile { rel_path: "Team/old.png".into(), damage: "no-end".into() }],
     }
 }
 
@@ -362,6 +378,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         ),
         ("server state", state(None, &[])),
         ("server state 2", greeted(league_naming())),
+        ("server state of a league with rules", greeted_with_rules()),
         ("server state that knows the former keys", knows_former_keys()),
         (
             "server state of a league with another suffix",
@@ -610,7 +627,7 @@ fn conflict_names_match_the_file() {
 }
 
 /// The build, and the digest of the forms of protocol 2 that it has.
-const FORMS: (u32, &str) = (9, "c51088735cb03115");
+const FORMS: (u32, &str) = (10, "739237e70f59e559");
 
 #[test]
 fn another_form_of_protocol_2_is_another_build() {

@@ -420,6 +420,8 @@ impl Fnv {
         let is_default = |record: &&Record| match record {
             Record::Set { setting: Setting::Approval, value } => value == "off",
             Record::Set { setting: Setting::Frozen, value } => value.is_empty(),
+            Record::Set { setting: Setting::Lint, value } => value == "off",
+            Record::Set { setting: Setting::LintRules, value } => value == "default",
             _ => false,
         };
         let decided: Vec<_> = records.iter().filter(|record| !is_default(record)).collect();

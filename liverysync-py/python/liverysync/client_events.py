@@ -119,7 +119,15 @@ class Held:
     livery: str
     cause: (
         Literal[
-            "approval", "freeze", "rejected", "blocked", "damaged", "member-liveries", "member-bytes", "livery-bytes"
+            "approval",
+            "freeze",
+            "rejected",
+            "blocked",
+            "damaged",
+            "member-liveries",
+            "member-bytes",
+            "livery-bytes",
+            "lint",
         ]
         | str
     )
@@ -127,6 +135,8 @@ class Held:
     """The date at which a freeze ends by itself, in the form of RFC 3339; `None` if an admin ends it."""
     limit: int | None
     """The limit that would be exceeded: a number of liveries or bytes."""
+    finding: str | None
+    """The first rule of the league that it breaks, with the fix, for people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -449,6 +459,8 @@ class Plan:
     open_conflicts: tuple[OpenConflict, ...] = field(metadata={"of": OpenConflict})
     held: tuple[PlannedHold, ...] = field(metadata={"of": PlannedHold})
     """Liveries of the league that a driver has changed and the others do not get yet."""
+    damaged: tuple[PlannedRefusal, ...] = field(metadata={"of": PlannedRefusal})
+    """Damaged files of the league, with the damage."""
 
 
 _Known: TypeAlias = (

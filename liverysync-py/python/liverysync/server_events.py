@@ -18,6 +18,7 @@ __all__ = [
     "AllowListUnmatched",
     "Conflict",
     "Damaged",
+    "Finding",
     "Held",
     "InSync",
     "Joined",
@@ -174,6 +175,24 @@ class Damaged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A livery breaks a rule of the league. It is reported once."""
+
+    name: str | None
+    """The driver who brought it; `None` for drivers without a key."""
+    kind: str
+    """One of the words below "Findings" in docs/json.md. New ones may be added."""
+    livery: str
+    path: str | None
+    """The file; None if it is about all of the livery."""
+    reason: str
+    fix: str
+    """The fix, in plain words."""
+    published: bool
+    """True if the league has it. Otherwise the livery is held."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OwnerChanged:
     """A livery has got its first owner, or has none any more because several members brought it."""
 
@@ -285,6 +304,7 @@ _Known: TypeAlias = (
     | AllowListUnmatched
     | Conflict
     | Damaged
+    | Finding
     | Held
     | InSync
     | Joined

@@ -11,7 +11,7 @@ use super::{IndexedFile, SyncedVersions};
 use crate::{
     client::{Event, context::Context},
     hash::ContentHash,
-    lint::{Finding, LintFile, lint},
+    lint::{Finding, LintFile, LintRules, lint},
     path::{PathKey, fold},
     pathmap::PathMap,
     select::{Kind, Listed, Stamp},
@@ -22,12 +22,22 @@ use crate::{
 pub(super) struct LintReport {
     reported: BTreeSet<Finding>,
     received: BTreeMap<PathKey, ContentHash>,
+    /// The rules of the league, if it judges liveries. They replace those of the configuration.
+    rules: Option<LintRules>,
 }
 
 impl LintReport {
     /// Notes that a content came from the league.
     pub(super) fn handle_installed(&mut self, key: &PathKey, hash: ContentHash) {
         self.received.insert(key.clone(), hash);
+    }
+
+    /// Takes the rules of the league. Returns true if they are others than before.
+    pub(super) fn handle_rules(&mut self, rules: Option<LintRules>) -> bool {
+        let rules = rules.filter(LintRules::fit_league);
+        let are_new = self.rules != rules;
+        self.rules = rules;
+        are_new
     }
 
     /// Judges the files that may be published after a scan, beside everything else that is listed, and reports what was not found
@@ -55,7 +65,7 @@ impl LintReport {
         }
         let mut judged: Vec<_> = files.iter().map(judged).collect();
         judged.extend(listed.iter().filter_map(|item| unshared(item, files)));
-        for finding in lint(&judged, &cx.config.lint_rules) {
+        for finding in lint(&judged, self.rules.as_ref().unwrap_or(&cx.config.lint_rules)) {
             if !own.contains(fold(&finding.livery).as_str()) {
                 continue;
             }

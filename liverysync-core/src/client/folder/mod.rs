@@ -48,6 +48,7 @@ use super::{
 use crate::{
     hash::{Content, ContentHash},
     inspect::{Damage, Inspection},
+    lint::LintRules,
     manifest::Manifest,
     path::{Extensions, PathKey, RelPath, fold},
     pathmap::PathMap,
@@ -119,6 +120,13 @@ impl Folder {
     /// Plans a scan after a change in the folder. `receiving` says whether files are being received.
     pub(super) fn handle_change(&mut self, now: Time, receiving: bool) {
         self.schedule.handle_change(now, receiving);
+    }
+
+    /// Takes the rules by which the league judges liveries. The next scan judges by them, and it begins at once.
+    pub(super) fn handle_lint_rules(&mut self, cx: &Context, rules: Option<LintRules>) {
+        if self.lint.handle_rules(rules) {
+            self.schedule.scan_by(cx.now.time);
+        }
     }
 
     /// Makes sure that a scan begins at `at` or before.

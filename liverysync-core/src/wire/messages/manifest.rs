@@ -7,6 +7,7 @@ use crate::{
     conflict::{Naming, Scope},
     hash::Content,
     league::HoldReason,
+    lint::LintRules,
     time::UnixTime,
 };
 
@@ -138,6 +139,19 @@ pub struct Remarks {
     /// The liveries that are held, the first thousand.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<HeldRemark>,
+    /// The damaged files of the union, the first thousand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub damaged: Vec<DamagedFile>,
+}
+
+/// Protocol 2: a damaged file of a union.
+#[doc(hidden)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DamagedFile {
+    /// Its path.
+    pub rel_path: String,
+    /// A word for its damage, such as `no-end`.
+    pub damage: String,
 }
 
 /// Protocol 2: a livery that a member has changed and the others do not get yet.
@@ -220,6 +234,9 @@ pub struct ServerState {
     /// Protocol 2: the league's rules for conflict names, in the answer to HELLO and whenever they change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub naming: Option<LeagueNaming>,
+    /// Protocol 2: the rules by which the league judges liveries, together with `naming`; `None` if it judges none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lint_rules: Option<Box<LintRules>>,
     /// Protocol 2: the server knows that the former keys in HELLO are this client's, which need not send them again.
     #[serde(default, skip_serializing_if = "is_false")]
     pub former_keys_known: bool,
@@ -229,9 +246,10 @@ impl HeldNotice {
     /// Makes a notice about a livery.
     #[cfg(feature = "server")]
     pub(crate) fn new(livery: &str, cause: crate::league::HoldCause) -> Self {
-        let crate::league::HoldCause { reason: cause, until, limit } = cause;
+        let crate::league::HoldCause { reason: cause, until, limit, finding } = cause;
         let until = until.map(|until| until.to_string());
-        Self { livery: livery.to_owned(), cause, until, limit }
+        let finding = finding.map(|finding| finding.to_string());
+        Self { livery: livery.to_owned(), cause, until, limit, finding }
     }
 }
 
@@ -249,6 +267,9 @@ pub struct HeldNotice {
     /// The limit that would be exceeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
+    /// The first rule of the league that it breaks, with what to do about it, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finding: Option<String>,
 }
 
 /// Protocol 2: the league's rules for conflict names.

@@ -11,6 +11,7 @@ mod holds;
 mod identity;
 mod ignored;
 mod liars;
+mod lint;
 mod names;
 mod owners;
 mod protocol_1;
