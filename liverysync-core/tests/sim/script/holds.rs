@@ -18,7 +18,7 @@ impl Script {
         held.push(LIVERIES[self.holds.below(self.names) as usize].to_owned());
         let livery = self.holds.pick(&held).clone();
         let set = |setting, value: String| Act::Set { setting, value };
-        let act = match self.holds.below(16) {
+        let act = match self.holds.below(19) {
             0 | 1 => set(Setting::Approval, "on".to_owned()),
             2 => set(Setting::Approval, "off".to_owned()),
             3 => set(Setting::Frozen, livery),
@@ -44,6 +44,9 @@ impl Script {
                 Some(hash) => Act::Unblock { content: hash.to_string() },
                 None => return,
             },
+            16 => set(Setting::LintRules, self.holds.pick(&RULES).to_string()),
+            17 => set(Setting::Lint, "hold".to_owned()),
+            18 => set(Setting::Lint, self.holds.pick(&["off", "warn"]).to_string()),
             9..=12 => return world.feed_server(server::Input::Date(world.date())),
             _ => return,
         };
@@ -53,6 +56,10 @@ impl Script {
 
 /// Limits on the number of a member's liveries.
 const LIMITS: [&str; 3] = ["none", "2", "4"];
+
+/// Rules for liveries.
+const RULES: [&str; 3] =
+    ["default", r##"{"names":["T*","#*","x*"]}"##, r#"{"files":["decals*","*.txt"]}"#];
 
 pub(super) fn administer(world: &mut World, act: Act) {
     world.say(|| format!("the administrator: {act:?}"));
@@ -66,6 +73,7 @@ pub(super) fn release_all(world: &mut World) {
         (Setting::Approval, "off"),
         (Setting::Frozen, ""),
         (Setting::MaxLiveriesPerMember, "none"),
+        (Setting::Lint, "off"),
     ];
     for (setting, value) in off {
         administer(world, Act::Set { setting, value: value.to_owned() });
