@@ -138,3 +138,37 @@ fn once_ends_on_an_old_server() {
     assert_eq!(a.process.wait().code(), Some(0));
     assert_eq!(a.folder.names(), ["A/decals.png", "Old/decals.png"]);
 }
+
+#[test]
+fn a_damaged_picture_of_an_old_client_replaces_nothing() {
+    let mut league = League::with_data(&["--manifest-stale-seconds", "1"]);
+    let picture = "904/decals.png";
+    let whole = png(200_000);
+    let author = league.folder("author");
+    author.write(picture, &whole);
+    let mut author = league.driver("author", &[]);
+    author.wait_in_sync(1);
+    let old = league.old_driver("old", "1.0.4", &[]);
+    league.wait_in_sync(2, 1);
+    // An editor that crashed in the middle of a save.
+    old.folder.write(picture, &whole[..150_000]);
+    let found = league.server.wait_for_event("damaged");
+    assert_eq!((&found["path"], &found["published"]), (&picture.into(), &false.into()));
+    let held = league.administer(&["held"]);
+    assert_eq!(held["held"][0]["cause"], "damaged");
+    assert_eq!(author.folder.read(picture).unwrap(), whole);
+    assert_eq!(old.folder.read(picture).unwrap().len(), 150_000);
+    // Once it is intact, it is an edit of somebody without a key: in conflict, and nothing is lost.
+    let again = png(180_000);
+    old.folder.write(picture, &again);
+    author.wait_in_sync(2);
+    assert_eq!(author.folder.read(picture).unwrap(), whole);
+    let held = league.administer(&["held"]);
+    assert_eq!(held["held"].as_array().unwrap().len(), 0);
+}
+
+/// Makes a picture of one pixel, of this many bytes and a few more.
+fn png(len: usize) -> Vec<u8> {
+    let header = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0crc!";
+    [&header[..], &vec![7; len], b"\0\0\0\0IEND\xae\x42\x60\x82"].concat()
+}
