@@ -320,8 +320,10 @@ impl World {
         let is_new = |link: &LinkId| matches!(self.pcs[self.links[*link].pc].brain, Brain::New(_));
         assert!(!open.iter().any(is_new), "a session of the old server hangs");
         for pc in 0..self.pcs.len() {
-            // The later server never serves a client that has nothing.
-            let served = !self.old_server().later || !self.publishable(pc).is_empty();
+            // The later server never serves a client that has nothing that it knows.
+            let own = self.publishable(pc);
+            let is_known = own.iter().any(|(path, _)| carried_by_104(path.as_str()));
+            let served = !self.old_server().later || is_known;
             if served && matches!(self.pcs[pc].brain, Brain::New(_)) {
                 let missing = self.old_server_missing(pc);
                 assert!(missing.is_empty(), "{} lacks {missing:?}", self.pcs[pc].name);

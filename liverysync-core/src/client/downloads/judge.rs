@@ -44,7 +44,7 @@ pub(in crate::client) fn judge(
     info: &FileInfo,
 ) -> Result<Entry, Refusal> {
     let rules = &config.rules;
-    let invalid_path = |invalid: InvalidPath| Refusal::declined(invalid.to_string());
+    let invalid_path = |invalid: InvalidPath| Refusal::declined(invalid.fault.to_string());
     // Never repaired: two PCs might repair a path in different ways.
     let path = RelPath::parse(&info.rel_path, &rules.extensions).map_err(invalid_path)?;
     let invalid_hash = |invalid: InvalidText| Refusal::declined(invalid.to_string());
