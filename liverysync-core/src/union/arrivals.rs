@@ -10,7 +10,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Claimant, Outcome, PeerId, Union, placing::Lineage};
-use crate::{conflict::Scope, hash::Content, path::PathKey};
+use crate::{
+    conflict::{Scope, plain_livery},
+    hash::Content,
+    path::PathKey,
+};
 
 impl Union {
     /// Puts aside updates of which not all contents have arrived. Returns the other claimants.
@@ -34,7 +38,7 @@ impl Union {
         livery: &str,
         claims: Vec<Claimant>,
     ) -> (Vec<Claimant>, Vec<Claimant>) {
-        if claims.iter().any(|claim| self.is_to_inspect(claim)) || self.is_to_lint(&claims) {
+        if self.are_to_inspect(&claims) || self.is_to_lint(&claims) {
             let is_new = |claim: &Claimant| {
                 !matches!(self.classify(claim), Lineage::Same | Lineage::Outdated)
             };
@@ -73,9 +77,17 @@ impl Union {
 
     /// Takes out what waits in liveries that have changed meanwhile and need not wait any more: it may be in conflict.
     pub(super) fn take_overtaken(&mut self, outcome: &Outcome) -> Vec<Claimant> {
+        if self.unplaced.awaited().next().is_none() {
+            return Vec::new();
+        }
+        let naming = self.settings.naming.folded();
         let changed: BTreeSet<_> = outcome.changed.iter().map(PathKey::livery).collect();
+        // What is in conflict with a livery says something about it, too.
+        let claimed = changed.iter().map(|livery| plain_livery(livery, &naming));
+        let changed: BTreeSet<_> =
+            claimed.chain(changed.iter().map(|livery| (*livery).into())).collect();
         let mut folders: BTreeMap<(&str, PeerId), Vec<Claimant>> = BTreeMap::new();
-        for livery in changed {
+        for livery in &changed {
             for claim in self.unplaced.awaited_in(livery) {
                 folders.entry((livery, claim.peer)).or_default().push(claim.clone());
             }

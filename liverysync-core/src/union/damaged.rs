@@ -73,9 +73,23 @@ impl Union {
             && self.is_against_intact(claim)
     }
 
-    /// Returns true if a claim has to wait until the server has seen whether it is damaged.
-    pub(super) fn is_to_inspect(&self, claim: &Claimant) -> bool {
-        claim.unchecked && !self.is_verified(claim.entry.content) && self.is_against_intact(claim)
+    /// Returns true if a folder's claims have to wait until the server has seen whether one of them is damaged. What the league
+    /// has in conflict already changes nothing.
+    pub(super) fn are_to_inspect(&self, claims: &[Claimant]) -> bool {
+        let is_unseen = |claim: &&Claimant| {
+            claim.unchecked
+                && !self.is_verified(claim.entry.content)
+                && self.is_against_intact(claim)
+        };
+        let mut unseen = claims.iter().filter(is_unseen).peekable();
+        if unseen.peek().is_none() {
+            return false;
+        }
+        let known = self.known_rivals(claims);
+        unseen.any(|claim| {
+            matches!(self.classify(claim), Lineage::Update)
+                || !known.contains(&(claim.key().clone(), claim.entry.content))
+        })
     }
 
     /// Returns true if a claim is for a name that has another content, which the server has seen to be intact.

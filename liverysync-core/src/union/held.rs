@@ -87,11 +87,9 @@ impl Union {
             _ => claims,
         };
         let is_file_by_file = self.settings.naming.scope == Scope::File;
-        let rivals = if is_file_by_file { BTreeSet::new() } else { self.rival_claims(&claims) };
-        let is_rival = |claim: &Claimant| match is_file_by_file {
-            true => self.has_conflict_copy(claim),
-            false => rivals.contains(&(claim.key().clone(), claim.entry.content)),
-        };
+        let rivals = self.known_rivals(&claims);
+        let is_rival =
+            |claim: &Claimant| rivals.contains(&(claim.key().clone(), claim.entry.content));
         claims.into_iter().partition(|claim| match self.classify(claim) {
             Lineage::Same | Lineage::Outdated => false,
             Lineage::Update => true,
@@ -105,6 +103,15 @@ impl Union {
             }
             Lineage::Conflict | Lineage::Foreign => !is_rival(claim),
         })
+    }
+
+    /// Returns those of the claims that the league has in conflict already, if they are in conflict: name and content.
+    pub(super) fn known_rivals(&self, claims: &[Claimant]) -> BTreeSet<(PathKey, Content)> {
+        if self.settings.naming.scope == Scope::Livery {
+            return self.rival_claims(claims);
+        }
+        let known = claims.iter().filter(|claim| self.has_conflict_copy(claim));
+        known.map(|claim| (claim.key().clone(), claim.entry.content)).collect()
     }
 
     /// Returns the names that conflict copies with the claims' contents claim, each with the content.

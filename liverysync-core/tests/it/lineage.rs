@@ -48,7 +48,9 @@ const NAMES: [&str; 6] = [
 /// The last has no folder, so no conflict folder can have its name.
 const LIVERIES: [&str; 4] = ["t", "u", "v", "loose.png"];
 const MEMBERS: u64 = 4;
-const CONTENTS: u8 = 5;
+const CONTENTS: u8 = 6;
+/// The content that is damaged under every name, once the server has seen it.
+const DAMAGED: u8 = 5;
 
 fn content(byte: u8) -> Content {
     Content::of(&[byte])

@@ -62,7 +62,8 @@ impl Model {
     /// Holds the claims that must wait. Returns the others.
     pub(super) fn hold_changes(&mut self, claims: Vec<Claim>) -> Vec<Claim> {
         let is_open = !self.approval && self.frozen.is_empty() && self.holds.is_empty();
-        if is_open && self.blocked.is_empty() && self.limits == Limits::default() {
+        let is_intact = !claims.iter().any(|claim| self.is_damage(claim));
+        if is_open && self.blocked.is_empty() && self.limits == Limits::default() && is_intact {
             return claims;
         }
         let is_left = |claim: &Claim| self.is_free(claim) && self.name_to_reattach(claim).is_some();
@@ -98,9 +99,27 @@ impl Model {
         state: HoldState,
         planned: &mut Planned,
     ) -> bool {
-        changes.iter().any(|change| self.is_blocked(change.content))
+        changes.iter().any(|change| self.is_blocked(change.content) || self.is_damage(change))
             || self.waits_as(of, state)
             || self.is_too_much(of, changes, state, planned)
+    }
+
+    /// Returns true if a claim would put a damaged file in the place of an intact one, or beside it.
+    fn is_damage(&self, claim: &Claim) -> bool {
+        let is_seen = self.verified.contains(&claim.content);
+        is_seen && claim.content == content(DAMAGED) && self.is_against_intact(claim)
+    }
+
+    fn is_to_inspect(&self, claim: &Claim) -> bool {
+        let is_unseen = claim.unchecked && !self.verified.contains(&claim.content);
+        let is_known = !self.is_update(claim) && self.is_known_rival(claim);
+        is_unseen && self.is_against_intact(claim) && !is_known
+    }
+
+    fn is_against_intact(&self, claim: &Claim) -> bool {
+        let is_intact = |now| self.verified.contains(&now) && now != content(DAMAGED);
+        self.now(&claim.name).is_some_and(is_intact)
+            && (self.is_update(claim) || self.is_rival(claim))
     }
 
     /// Sets updates aside of which not all contents have arrived. Returns the other claims.
@@ -119,6 +138,9 @@ impl Model {
         };
         let of = livery(&claim.name);
         let is_in = |other: &&Claim| other.member == claim.member && livery(&other.name) == of;
+        if claims.iter().filter(is_in).any(|other| self.is_to_inspect(other)) {
+            return self.is_update(claim) || self.is_rival(claim) || self.is_free(claim);
+        }
         let all: Vec<_> = claims.iter().filter(is_in).filter(|claim| changes(claim)).collect();
         let is_complete = all.iter().all(|change| self.verified.contains(&change.content));
         let replaces = all.iter().any(|change| self.is_update(change));
@@ -291,6 +313,7 @@ impl Model {
                     name: name.clone(),
                     content: *content,
                     base: *base,
+                    unchecked: true,
                     arrival: (1 << 63) + number,
                     returned: false,
                     replaces: None,

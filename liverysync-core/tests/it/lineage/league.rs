@@ -1,5 +1,7 @@
 //! A union beside its model: applies the deeds of members and admins to both, and checks both.
 
+use liverysync_core::inspect::{ContentFacts, Damage};
+
 use super::{limits::Limits, *};
 
 /// The date at which freezes end that end by themselves.
@@ -331,8 +333,9 @@ impl League {
 
     fn verify(&mut self, contents: &[Content]) {
         contents.iter().for_each(|content| self.model.verify(*content));
-        self.records.extend(self.union.mark_verified(contents.iter().copied()));
-        self.twin.mark_verified(contents.iter().copied());
+        let inspected = || contents.iter().map(|content| (*content, facts(*content)));
+        self.records.extend(self.union.mark_inspected(inspected()));
+        self.twin.mark_inspected(inspected());
         // As a server does it: what waits for contents is placed by a step.
         self.step(Vec::new());
     }
@@ -553,7 +556,13 @@ pub(super) fn by_key(mut names: Vec<(String, Content)>) -> Vec<(String, Content)
 }
 
 pub(super) fn gained(name: &str, (content, base): (Content, Option<ContentHash>)) -> Gained {
-    Gained { entry: entry(name, content), base, renamed: false, unchecked: false }
+    // A client of today looks at its edits itself.
+    Gained { entry: entry(name, content), base, renamed: false, unchecked: base.is_none() }
+}
+
+fn facts(of: Content) -> ContentFacts {
+    let damage = (of == content(DAMAGED)).then_some(Damage::Zeros);
+    ContentFacts { png: damage, json: damage, pixels: None }
 }
 
 /// Returns all contents that each name had.

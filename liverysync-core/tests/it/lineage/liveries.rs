@@ -201,6 +201,7 @@ fn two_drivers_with_one_common_file_get_separate_conflict_folders() {
             Deed::VerifyAll,
             edits(1, &[(2, 2)]),
             edits(2, &[(1, 4)]),
+            Deed::VerifyAll,
         ],
     );
     assert_eq!(name_with(&league, "t/"), [NAMES[1]]);

@@ -35,6 +35,8 @@ pub(super) struct Claim {
     pub(super) name: String,
     pub(super) content: Content,
     pub(super) base: Option<ContentHash>,
+    /// Set if nobody has looked yet whether it is damaged.
+    pub(super) unchecked: bool,
     pub(super) arrival: u64,
     /// Set if its member has just returned.
     pub(super) returned: bool,
@@ -51,6 +53,7 @@ impl Claim {
             name: gained.entry.path.as_str().to_owned(),
             content: gained.entry.content,
             base: gained.base,
+            unchecked: gained.unchecked,
             arrival: change.arrival,
             returned: change.complete,
             replaces: None,
