@@ -94,6 +94,8 @@ pub enum EventKind {
     ShareNeeded = 29,
     /// Client: globs of a list match no livery: `word` (ignore or share); the globs are in its `json`.
     GlobsUnmatched = 30,
+    /// Client: the league cannot take a file of this PC: `path`, `reason`.
+    Refused = 31,
 
     /// Server: a client joined: `peer`, `name`, `address`, `word` (its program).
     ServerJoined = 100,
@@ -252,6 +254,7 @@ pub(crate) const CLIENT: &[(&str, EventKind)] = &[
     ("owner_news", EventKind::OwnerNews),
     ("share_needed", EventKind::ShareNeeded),
     ("globs_unmatched", EventKind::GlobsUnmatched),
+    ("refused", EventKind::Refused),
     ("missed", EventKind::Missed),
 ];
 

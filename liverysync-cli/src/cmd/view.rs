@@ -230,6 +230,7 @@ impl View {
                 warning(text::globs_unmatched(*shared, globs))
             }
             Event::LiveryReturns { livery } => warning(text::livery_returns(livery)),
+            Event::Refused { path, reason } => warning(text::not_taken(path, reason)),
             Event::Held { livery, cause: HoldReason::Lint, finding, .. } => {
                 warning(text::breaks_rule(livery, finding.as_deref()))
             }

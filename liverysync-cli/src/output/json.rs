@@ -558,6 +558,7 @@ mod tests {
                 limit: None,
                 finding: None,
             },
+            ClientEvent::Refused { path: String::new(), reason: String::new() },
             ClientEvent::OwnerNews { livery: String::new(), news: OwnerNews::Changed, by: None },
             ClientEvent::Scanned { liveries: 0, files: 0, bytes },
             ClientEvent::Skipped(Skipped::new(String::new(), Reason::Link)),

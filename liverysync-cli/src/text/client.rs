@@ -147,6 +147,15 @@ pub(crate) fn held(
     }
 }
 
+/// Reports a file of this PC that the league cannot take.
+pub(crate) fn not_taken(path: &str, why: &str) -> String {
+    format!(
+        "Refused by the league: {}: {}. Others do not get it.\nhint: rename or move it, or ask the league's admin",
+        escape(path),
+        reason(why)
+    )
+}
+
 /// Reports a livery of this PC that breaks a rule of the league, which the other drivers do not get.
 pub(crate) fn breaks_rule(livery: &str, finding: Option<&str>) -> String {
     let livery = escape(livery);
@@ -361,6 +370,7 @@ pub(crate) fn in_sync(now: InSync<'_>, moved: Moved, verbose: bool) -> String {
     let sections = [
         (CANNOT_INSTALL, super::words::outstanding(outstanding)),
         (DAMAGED, super::words::damaged(outstanding)),
+        (REFUSED, super::words::refused(outstanding)),
         (HELD, super::words::held(outstanding)),
         (UNDECIDED, super::words::undecided(outstanding)),
     ];

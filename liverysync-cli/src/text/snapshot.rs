@@ -166,6 +166,7 @@ fn client_texts(all: &mut Texts) {
     all.add(client::held("77 Iris", HoldReason::LiveryBytes, None, Some(60_000_000)));
     all.add(client::breaks_rule("77 Iris", Some("77 Iris/decals.png: R. To fix it, F.")));
     all.add(client::breaks_rule("77 Iris", None));
+    all.add(client::not_taken("x.png/decals.png", "x.png is a file, so it cannot contain files"));
     for news in [OwnerNews::Conflict, OwnerNews::Changed, OwnerNews::Owned] {
         all.add(client::owner_news("77 Iris", news, Some("Bruno")).unwrap());
         all.add(client::owner_news("77 Iris", news, None).unwrap());

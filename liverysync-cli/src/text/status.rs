@@ -16,6 +16,9 @@ pub(super) const CANNOT_INSTALL: &str = "Cannot be installed on this PC";
 /// Heads the damaged files of this PC.
 pub(super) const DAMAGED: &str = "Damaged here, so others keep the intact version";
 
+/// Heads the files of this PC that the league cannot take.
+pub(super) const REFUSED: &str = "Refused by the league, so not for other drivers";
+
 /// Heads the liveries that other drivers do not get as they are here.
 pub(super) const HELD: &str = "Not for other drivers yet";
 
@@ -97,6 +100,7 @@ pub(super) fn sections(plan: &Plan, verbose: bool) -> Vec<String> {
     section("Retired by the league; to be moved to .backup", listed(&plan.retire));
     section("Waiting for a member who has it", listed(&plan.unavailable));
     section(CANNOT_INSTALL, outstanding(&plan.outstanding));
+    section(REFUSED, super::words::refused(&plan.outstanding));
     let undecided = super::words::undecided(&plan.outstanding);
     if undecided.is_empty() {
         section("Not shared by this PC", listed(&plan.unshared));

@@ -85,6 +85,15 @@ pub(super) fn damaged(all: &[Outstanding]) -> Vec<String> {
     by_reason(&all.iter().filter_map(damaged).collect::<Vec<_>>())
 }
 
+/// Lists the files of this PC that the league cannot take: `x/decals.png (x is a file, so it cannot contain files)`.
+pub(super) fn refused(all: &[Outstanding]) -> Vec<String> {
+    let refused = |item: &Outstanding| match item {
+        Outstanding::Refused { path, reason } => Some((path.clone(), reason.clone())),
+        _ => None,
+    };
+    by_reason(&all.iter().filter_map(refused).collect::<Vec<_>>())
+}
+
 /// Lists the liveries of this PC that other drivers do not get as they are here: `77 Iris (waiting for approval)`.
 pub(super) fn held(all: &[Outstanding]) -> Vec<String> {
     let lines = all.iter().filter_map(|item| match item {

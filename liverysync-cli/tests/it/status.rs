@@ -224,3 +224,22 @@ fn a_damaged_file_stays_here_until_it_is_whole() {
     other.line("Updated: T");
     assert_eq!(fs::read(test.path("B/T/decals.png")).unwrap(), whole);
 }
+
+#[test]
+fn a_file_that_the_league_cannot_take_is_named_where_it_is() {
+    let test = Test::new();
+    test.file("A/loose.png", "a loose picture");
+    test.file("B/loose.png/readme.txt", "in a folder of that name");
+    let (_server, port) = test.server(&["--data", "data"]);
+    let text_port = port.to_string();
+    let once =
+        |name| ["client", "--once", "--timeout", "15", "--liveries", name, "--port", &text_port];
+    test.run(&once("A")).code(0);
+    let why = "loose.png/readme.txt (loose.png is a file, so it cannot contain files)";
+    let heading = format!("Refused by the league, so not for other drivers:\n  {why}\n");
+    test.run(&once("B"))
+        .code(4)
+        .stderr_has("Refused by the league: loose.png/readme.txt: loose.png is a file")
+        .stdout_has(&heading);
+    status(&test, "B", port, &[]).stdout_has(&heading);
+}

@@ -141,6 +141,12 @@ impl Comparison<'_> {
             let contents = retired.get(own.path.key().as_str());
             let is_retired =
                 contents.is_some_and(|contents| contents.contains(&own.content.hash.short()));
+            let collision = wanted.check(&own.path).err().filter(|_| !is_retired);
+            if let Some(collision) = collision {
+                let (path, reason) = (own.path.as_str().to_owned(), collision.to_string());
+                plan.outstanding.push(Outstanding::Refused { path, reason });
+                continue;
+            }
             let list = if is_retired { &mut plan.retire } else { &mut plan.send };
             list.push(sized(own));
         }

@@ -152,6 +152,13 @@ pub enum Event {
         /// The name of the driver whose file keeps the name, if it is known.
         keeper: Option<String>,
     },
+    /// The league cannot take a file of this PC. Reported once for each reason.
+    Refused {
+        /// The file, as it is spelled here. [Escape](crate::text::escape) it before showing it.
+        path: String,
+        /// The reason. Escape it, too.
+        reason: String,
+    },
     /// Other drivers do not get a livery as it is on this PC for now.
     Held {
         /// The livery, as it is spelled here.

@@ -2,7 +2,11 @@
 
 use serde::Serialize;
 
-use crate::{league::HoldReason, text::escape, wire::messages::HeldNotice};
+use crate::{
+    league::HoldReason,
+    text::{escape, escape_limited},
+    wire::messages::{HeldNotice, RefusedFile},
+};
 
 /// Something that this PC lacks although it is in sync, because somebody has to do something about it first.
 ///
@@ -41,7 +45,24 @@ pub enum Outstanding {
         /// The reason.
         reason: String,
     },
+    /// The league cannot take a file of this PC: it collides with a name of the league, for example.
+    Refused {
+        /// The file, as it is spelled here. [Escape](crate::text::escape) it before showing it.
+        path: String,
+        /// The reason.
+        reason: String,
+    },
 }
+
+impl From<&RefusedFile> for Outstanding {
+    fn from(file: &RefusedFile) -> Self {
+        let reason = escape_limited(&file.reason, REASON_CHARS_MAX).to_string();
+        Self::Refused { path: file.rel_path.clone(), reason }
+    }
+}
+
+/// Most characters of a reason that the server gives.
+const REASON_CHARS_MAX: usize = 300;
 
 impl From<&HeldNotice> for Outstanding {
     fn from(notice: &HeldNotice) -> Self {

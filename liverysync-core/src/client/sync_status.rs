@@ -13,7 +13,7 @@ use super::{
 use crate::{
     conflict::is_conflict_name,
     time::{Time, Wake},
-    wire::messages::{HeldNotice, ServerState, SyncStatus},
+    wire::messages::{HeldNotice, RefusedFile, ServerState, SyncStatus},
 };
 
 /// The server's word on this PC, and what follows from it.
@@ -27,6 +27,8 @@ pub(super) struct SyncState {
     pub(super) guess: SyncGuess,
     /// The liveries of this PC that the others do not get yet.
     held: Vec<HeldNotice>,
+    /// The files of this PC that the league cannot take.
+    refused: Vec<RefusedFile>,
     in_sync: bool,
 }
 
@@ -41,7 +43,14 @@ struct InSync {
 
 impl SyncState {
     pub(super) const fn new(guess: SyncGuess) -> Self {
-        Self { status: None, blocked: Vec::new(), guess, held: Vec::new(), in_sync: false }
+        Self {
+            status: None,
+            blocked: Vec::new(),
+            guess,
+            held: Vec::new(),
+            refused: Vec::new(),
+            in_sync: false,
+        }
     }
 
     pub(super) const fn is_in_sync(&self) -> bool {
@@ -88,8 +97,18 @@ impl SyncState {
         self.blocked = state.blocked;
         publisher.handle_status(cx, folder, &status, &state.outdated);
         self.handle_held(cx, state.held);
+        self.handle_refused(cx, state.refused);
         let SyncStatus { missing, missing_bytes, needed_by_others, withheld, .. } = status;
         cx.event(Event::SyncStatus { missing, missing_bytes, needed_by_others, withheld });
+    }
+
+    /// Takes the files of this PC that the league cannot take. Their driver hears of each once for each reason.
+    fn handle_refused(&mut self, cx: &mut Context, refused: Vec<RefusedFile>) {
+        for file in refused.iter().filter(|file| !self.refused.contains(file)) {
+            let RefusedFile { rel_path: path, reason } = file.clone();
+            cx.event(Event::Refused { path, reason });
+        }
+        self.refused = refused;
     }
 
     /// Takes the liveries of this PC that the others do not get yet. Their driver hears of each once for each reason.
@@ -128,6 +147,7 @@ impl SyncState {
             Outstanding::Damaged { path, reason }
         }));
         outstanding.extend(self.held.iter().map(Outstanding::from));
+        outstanding.extend(self.refused.iter().map(Outstanding::from));
         outstanding.extend(first_contact.outstanding());
         let shared = folder.manifest();
         let paths = shared.iter().map(|file| &file.path);

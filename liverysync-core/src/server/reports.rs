@@ -208,6 +208,11 @@ impl Reports {
         if !check_length(cx, id, files + changes.changed.len()) {
             return;
         }
+        if let Some(peer) = cx.peers.get_mut(id) {
+            let changed = changes.changed.iter().map(|file| &file.rel_path);
+            let told = changes.removed.iter().chain(changed);
+            peer.report.forget_left_out(told.map(String::as_str));
+        }
         let checked = check_manifest(changes.changed, &cx.config.rules, true, |_, _| false);
         let extensions = &cx.config.rules.extensions;
         let paths = changes.removed.iter().map(|path| RelPath::parse(path, extensions));
@@ -276,6 +281,7 @@ impl Reports {
 
     fn replace_manifest(&mut self, cx: &mut Context, id: PeerId, checked: CheckedManifest) {
         let Some(peer) = cx.peers.get_mut(id) else { return };
+        peer.report.replace_left_out(&checked.skipped);
         let old = peer.report.manifest.take().unwrap_or_default();
         let (difference, respelled) = old.diff_spelled(&checked.manifest);
         let (lost, gained) = (difference.extra, difference.missing);
@@ -340,6 +346,7 @@ impl Reports {
             }
         }
         peer.upload_faults.clear();
+        peer.report.add_left_out(&left_out);
         check_claims(cx, id, Some(&touched));
         manifest_changed(cx, id, Some(&touched), left_out);
     }

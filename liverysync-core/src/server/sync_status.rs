@@ -13,7 +13,7 @@ use super::{
 use crate::{
     time::Time,
     union::PeerId,
-    wire::messages::{HeldNotice, Message, ServerState, SyncStatus},
+    wire::messages::{HeldNotice, Message, RefusedFile, ServerState, SyncStatus},
 };
 
 /// Shortest time between two rounds of sync statuses. During a sync, statuses change with every file.
@@ -28,6 +28,9 @@ const BLOCKED_MAX: usize = 1000;
 
 /// Most files of which a client is told the spelling at a time. One file of a folder is enough for all of it.
 const RESPELLED_MAX: usize = 1000;
+
+/// Most files that cannot join the union that a client is told of.
+const REFUSED_MAX: usize = 1000;
 
 /// The last round of sync statuses.
 #[derive(Debug, Default)]
@@ -143,7 +146,7 @@ pub(super) fn tell(cx: &mut Context, id: PeerId, status: SyncStatus, blocked: Ve
         let current_hash = cx.union_hash_text();
         let sync_status = Some(status);
         let respelled = cx.peers.get(id).map(|peer| respelled(cx, peer)).unwrap_or_default();
-        let held = held(cx, id);
+        let (held, refused) = (held(cx, id), refused(cx, id));
         let state = ServerState {
             current_hash,
             sync_status,
@@ -151,6 +154,7 @@ pub(super) fn tell(cx: &mut Context, id: PeerId, status: SyncStatus, blocked: Ve
             blocked,
             respelled,
             held,
+            refused,
             ..ServerState::default()
         };
         cx.transmit(id, Message::ServerState(state));
@@ -181,6 +185,16 @@ fn held(cx: &Context, id: PeerId) -> Vec<HeldNotice> {
     let held = cx.league.union().held_of(id).into_iter();
     let held = held.map(|(livery, cause)| HeldNotice::new(livery, cause));
     held.collect()
+}
+
+/// Returns the files of a client that cannot join the union.
+fn refused(cx: &Context, id: PeerId) -> Vec<RefusedFile> {
+    let refusals = cx.league.union().refusals(id);
+    let refusals = refusals.map(|(path, refusal)| (path.as_str(), refusal.to_string()));
+    let left_out = cx.peers.get(id).into_iter().flat_map(|peer| peer.report.left_out());
+    let left_out = left_out.map(|file| (file.path.as_str(), file.reason.to_string()));
+    let refused = refusals.chain(left_out).take(REFUSED_MAX);
+    refused.map(|(path, reason)| RefusedFile { rel_path: path.to_owned(), reason }).collect()
 }
 
 /// Returns the names that a client spells differently, as the union spells them.

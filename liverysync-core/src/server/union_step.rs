@@ -32,6 +32,7 @@ pub(super) fn finish(cx: &mut Context, outcome: Outcome, reported: &Reported) {
         }
     }
     for (id, path, reason) in outcome.refused {
+        cx.dirty.unanswered(id);
         if let Some(name) = cx.peers.name(id) {
             cx.event(Event::Refused { name, path, reason });
         }

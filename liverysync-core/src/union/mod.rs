@@ -206,6 +206,8 @@ pub struct Union {
     met: BTreeMap<String, BTreeSet<MemberId>>,
     /// Members who were merged into others, with the member that each is now.
     merged: BTreeMap<MemberId, MemberId>,
+    /// The members of the connected peers that have reported files.
+    connected: BTreeMap<PeerId, MemberId>,
     /// Folders for whose updates contents have arrived since the last step.
     arrived: BTreeSet<(String, PeerId)>,
     /// Members who may not connect.
@@ -345,6 +347,18 @@ impl Union {
         refused.is_some_and(|refused| refused.entry.content == content)
     }
 
+    /// Returns the files of a peer that cannot join the union, each with the reason.
+    #[cfg(feature = "server")]
+    pub(crate) fn refusals(&self, peer: PeerId) -> impl Iterator<Item = (&RelPath, Refusal)> {
+        let refused = self.unplaced.waiting_of(peer);
+        refused.filter_map(move |key| {
+            let entry = &self.unplaced.refused_file(peer, key)?.entry;
+            let collision = self.entries.check(&entry.path).err().map(Refusal::Collision);
+            let refusal = collision.or_else(|| self.name_of_rival(entry).err().map(Into::into));
+            Some((&entry.path, refusal?))
+        })
+    }
+
     /// Returns the peers that have a content, each with its own path: current, outdated, refused and held files alike. A peer that
     /// has it at several paths may appear several times.
     pub fn sources(&self, content: Content) -> impl Iterator<Item = (PeerId, &RelPath)> {
@@ -414,6 +428,10 @@ impl Union {
         for change in changes {
             let Change { peer, arrival, member, complete, lost, gained } = change;
             returned.extend(complete.then_some(member));
+            match member {
+                Some(member) => self.connected.insert(peer, member),
+                None => self.connected.remove(&peer),
+            };
             // Noted before the removal forgets it: an edit of such a file replaces the copy in its conflict folder.
             let counted = |lost: &Entry| {
                 let name = self.filed_elsewhere.get(lost.path.key())?.get(&peer)?.1.clone();

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     conflict::{Scope, parse_conflict_name, plain_stem},
     hash::Content,
-    league::Cause,
+    league::{Cause, MemberId},
     manifest::Entry,
     path::{InvalidPath, PathKey, RelPath},
 };
@@ -161,17 +161,10 @@ impl Union {
     pub(super) fn classify(&self, claimant: &Claimant) -> Lineage {
         let (key, content) = (claimant.key(), claimant.entry.content);
         let past = self.past.get(key);
-        let base = claimant.base;
         match self.entries.get(key) {
             Some(entry) if entry.content == content => Lineage::Same,
-            // The second case is an update that expired because its author left before the server had it. When they
-            // return with it, it is an update again. Whoever may not update comes to the arms below, whatever their
-            // base is.
-            Some(entry)
-                if (base == Some(entry.content.hash)
-                    || past.is_some_and(|past| past.just_expired(content)))
-                    && self.may_update(claimant) =>
-            {
+            // Whoever may not update comes to the arms below, whatever their base is.
+            Some(entry) if self.is_made_of(claimant, entry) && self.may_update(claimant) => {
                 Lineage::Update
             }
             // As a conflict, every old version on a PC that was away would come back under a conflict name.
@@ -190,6 +183,34 @@ impl Union {
             // Also an edit of a retired file: it outlives the removal of what it was made from.
             None => self.classify_new(claimant),
         }
+    }
+
+    /// Returns true if a file was made from what its name has.
+    fn is_made_of(&self, claimant: &Claimant, entry: &UnionEntry) -> bool {
+        let content = claimant.entry.content;
+        let past = self.past.get(claimant.key());
+        // The author left before the server had the update, so it expired. When they return with it, it is one again.
+        if past.is_some_and(|past| past.just_expired(content)) {
+            return true;
+        }
+        match (claimant.member, claimant.base) {
+            // Anybody could name the base, and nobody could tell who it was.
+            (None, _) => false,
+            (Some(_), Some(base)) => base == entry.content.hash,
+            // Their PC has lost its state. What they brought themself and saved again is no conflict with themself.
+            (Some(member), None) => {
+                self.author_of(Some(entry)) == Some(member)
+                    && claimant.entry.mtime > entry.mtime
+                    && past.is_none_or(|past| !past.knows(content))
+                    && !self.is_on_other_pc(entry, claimant.peer, member)
+            }
+        }
+    }
+
+    /// Returns true if another connected PC of a member has a content.
+    fn is_on_other_pc(&self, entry: &UnionEntry, peer: PeerId, member: MemberId) -> bool {
+        let of = |peer: PeerId| self.connected.get(&peer).map(|member| self.present(*member));
+        entry.holders().any(|(holder, _)| holder != peer && of(holder) == Some(member))
     }
 
     /// Returns the relation of a file to a free name that never had it.

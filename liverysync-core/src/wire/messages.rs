@@ -22,8 +22,8 @@ pub use self::{
     act::{ActReply, ActRequest},
     manifest::{
         DamagedFile, FileInfo, HeldNotice, HeldRemark, LeagueNaming, ManifestChanges, ManifestFull,
-        ManifestSummary, NameConflict, OwnedFile, Remarks, RequestManifest, Retire, RetiredName,
-        ServerState, SyncStatus,
+        ManifestSummary, NameConflict, OwnedFile, RefusedFile, Remarks, RequestManifest, Retire,
+        RetiredName, ServerState, SyncStatus,
     },
     notice::{Notices, OwnerNews, OwnerNotice},
     session::{
@@ -40,7 +40,7 @@ pub const PROTOCOL_2: u32 = 2;
 /// The build of protocol 2, in the field `build` of WELCOME and HELLO. It grows with every change of the protocol until
 /// the first release. Two programs of different builds say so and do nothing else.
 #[doc(hidden)]
-pub const BUILD: u32 = 10;
+pub const BUILD: u32 = 11;
 
 /// Longest sync id that is accepted, in bytes. The Python programs use UUIDs, which have 36.
 const SYNC_ID_BYTES_MAX: usize = 64;

@@ -284,6 +284,7 @@ fn a_file_that_gets_a_name_of_its_own_leaves_no_name_without_a_holder() {
         Deed::Edits(rival_and_name.into_iter().collect()),
         Deed::Leave(1),
         Deed::Edits(vec![(1, both)]),
+        Deed::VerifyAll,
     ]);
     assert_eq!(league.model.now(NAMES[4]), Some(content(0)));
 }
@@ -328,4 +329,37 @@ fn a_file_deleted_while_the_server_was_down_expires() {
     assert_eq!(league.union.len(), 2, "only its author knows");
     let league = play_in(league, [Deed::Edits(vec![(0, gone)])]);
     assert_eq!(league.union.len(), 1);
+}
+
+#[test]
+fn an_edit_of_what_a_member_brought_is_no_conflict_with_themself() {
+    // Content 1 has the latest date.
+    let lost = |member, other| {
+        let league = play([
+            edit(0, 1, 0, Base::None),
+            Deed::VerifyAll,
+            Deed::Leave(0),
+            edit(member, 1, 1, Base::None),
+            Deed::VerifyAll,
+            edit(member, 1, other, Base::None),
+            Deed::VerifyAll,
+        ]);
+        (league.union.conflicts().len(), league.model.now(NAMES[1]))
+    };
+    // It was saved before what the league has by now, so it may be from another PC of theirs.
+    assert_eq!(lost(0, 2), (1, Some(content(1))));
+    // An older version is outdated, as anybody's is.
+    assert_eq!(lost(0, 0), (0, Some(content(1))));
+    assert_eq!(lost(1, 1), (1, Some(content(0))));
+}
+
+#[test]
+fn a_peer_without_a_key_updates_nothing() {
+    let league = play([
+        edit(0, 1, 0, Base::None),
+        Deed::VerifyAll,
+        edit(3, 1, 1, Base::InSync),
+        Deed::VerifyAll,
+    ]);
+    assert_eq!((league.union.conflicts().len(), league.model.now(NAMES[1])), (1, Some(content(0))));
 }

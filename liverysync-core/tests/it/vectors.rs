@@ -16,9 +16,9 @@ use liverysync_core::{
             Accept, ActRequest, BUILD, Credit, DamagedFile, ErrorReport, Fault, FileBegin,
             FileChunk, FileEnd, FileInfo, FileRequest, HeldNotice, HeldRemark, Hello, LeagueNaming,
             LostName, ManifestChanges, ManifestFull, ManifestSummary, Message, NameConflict,
-            Notices, OfferedFile, OwnedFile, OwnerNews, OwnerNotice, Remarks, RequestManifest,
-            Resume, Retire, RetiredName, Role, SendFiles, ServerState, SyncDone, SyncDoneAck,
-            SyncId, SyncOffer, SyncStatus, Welcome, WireError,
+            Notices, OfferedFile, OwnedFile, OwnerNews, OwnerNotice, RefusedFile, Remarks,
+            RequestManifest, Resume, Retire, RetiredName, Role, SendFiles, ServerState, SyncDone,
+            SyncDoneAck, SyncId, SyncOffer, SyncStatus, Welcome, WireError,
         },
     },
 };
@@ -186,6 +186,19 @@ fn banned() -> Message {
     let message = "the league has banned you; ask its admin".to_owned();
     let fault = Some(Fault::Banned);
     Message::Error(ErrorReport { message, fault, ..ErrorReport::default() })
+}
+
+/// Returns the status of a client with a file that cannot join the union.
+fn refused(sync_status: SyncStatus) -> Message {
+    let (rel_path, reason) = ("Team/decals.png".into(), "a folder has the same name".into());
+    let (current_hash, sync_status) = (hash(), Some(sync_status));
+    let refused = vec![RefusedFile { rel_path, reason }];
+    Message::ServerState(ServerState {
+        current_hash,
+        sync_status,
+        refused,
+        ..ServerState::default()
+    })
 }
 
 /// Returns the status of a client that cannot install a file.
@@ -392,6 +405,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("server state with outdated files", state(Some(sync_status), &["Team/decals.png"])),
         ("server state with a blocked file", blocked(sync_status)),
         ("server state with another spelling", respelled(sync_status)),
+        ("server state with a refused file", refused(sync_status)),
         ("server state with held liveries", held(sync_status)),
         ("request manifest", Message::RequestManifest(RequestManifest::default())),
         ("sync offer to a target", offer(Role::Target, None)),
@@ -627,7 +641,7 @@ fn conflict_names_match_the_file() {
 }
 
 /// The build, and the digest of the forms of protocol 2 that it has.
-const FORMS: (u32, &str) = (10, "739237e70f59e559");
+const FORMS: (u32, &str) = (11, "97a7addd1ed2223e");
 
 #[test]
 fn another_form_of_protocol_2_is_another_build() {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use liverysync_core::{
     hash::Content,
-    league::{Cause, Record},
+    league::{Cause, MemberId, Record},
     manifest::Manifest,
     path::{PathKey, RelPath},
     union::Union,
@@ -15,6 +15,9 @@ use liverysync_core::{
 #[derive(Debug, Default)]
 pub(crate) struct Book {
     names: BTreeMap<PathKey, (RelPath, Content)>,
+    authors: BTreeMap<PathKey, Option<MemberId>>,
+    /// Contents that their own author has replaced.
+    pub(crate) outdone: BTreeSet<Content>,
     past: BTreeMap<PathKey, Vec<Content>>,
     verified: BTreeSet<Content>,
     /// True if something was written since the last look at the union.
@@ -27,8 +30,13 @@ impl Book {
         let missed = self.missed(records);
         for record in records {
             match record {
-                Record::Placed { entry, cause, .. } => {
+                Record::Placed { entry, cause, author, .. } => {
                     let key = entry.path.key();
+                    let before = self.authors.insert(key.clone(), *author);
+                    let now = self.names.get(key).map(|(_, content)| *content);
+                    if *cause == Cause::Updated && author.is_some() && before == Some(*author) {
+                        self.outdone.extend(now);
+                    }
                     let past = self.past.entry(key.clone()).or_default();
                     if *cause == Cause::Expired {
                         // Nobody ever sent the content before, so it no longer counts.

@@ -35,6 +35,7 @@ __all__ = [
     "ReceiveFailed",
     "Received",
     "Receiving",
+    "Refused",
     "RetireFailed",
     "Retired",
     "OpenConflict",
@@ -137,6 +138,14 @@ class Held:
     """The limit that would be exceeded: a number of liveries or bytes."""
     finding: str | None
     """The first rule of the league that it breaks, with the fix, for people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The league cannot take a file of this PC. It is reported once for each reason."""
+
+    path: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -335,7 +344,7 @@ class Outstanding:
     """Something that this PC lacks although it is in sync, because somebody has to do something about it first."""
 
     kind: str
-    """`not_installable`: a file that this PC cannot install as things are. `damaged`: a damaged file of this
+    """`not_installable`: a file that this PC cannot install as things are. `refused`: a file that the league cannot take. `damaged`: a damaged file of this
     PC, of which the league has an intact version. `held`: a livery that other drivers do not get as it is here.
     `share_needed`: a livery that the league does not have, while the driver has not chosen what to share. More kinds may
     follow."""
@@ -482,6 +491,7 @@ _Known: TypeAlias = (
     | ReceiveFailed
     | Received
     | Receiving
+    | Refused
     | RetireFailed
     | Retired
     | Scanned

@@ -2,7 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::{hash::ContentHash, manifest::Manifest, path::PathKey, time::Time};
+use crate::{
+    hash::ContentHash,
+    manifest::Manifest,
+    path::{PathKey, fold},
+    select::Skipped,
+    time::Time,
+};
 
 /// A client's report of its files.
 #[derive(Debug)]
@@ -21,7 +27,12 @@ pub(in crate::server) struct Report {
     pub(in crate::server) polled_at: Option<Time>,
     /// Contents that it says to have installed. Its next manifest shows whether it has.
     pub(in crate::server) claimed: BTreeMap<PathKey, ContentHash>,
+    /// Its files that may not join the union, by their folded paths.
+    left_out: BTreeMap<String, Skipped>,
 }
+
+/// Most files that are kept of those that may not join the union.
+const LEFT_OUT_MAX: usize = 1000;
 
 impl Report {
     pub(super) const fn new(now: Time) -> Self {
@@ -33,6 +44,31 @@ impl Report {
             requested_at: None,
             polled_at: None,
             claimed: BTreeMap::new(),
+            left_out: BTreeMap::new(),
         }
+    }
+
+    /// Takes the files of a whole report that may not join the union.
+    pub(in crate::server) fn replace_left_out(&mut self, left_out: &[Skipped]) {
+        self.left_out.clear();
+        self.add_left_out(left_out);
+    }
+
+    /// Forgets those of the files that may not join the union of which the client has said something new.
+    pub(in crate::server) fn forget_left_out<'a>(&mut self, paths: impl Iterator<Item = &'a str>) {
+        if !self.left_out.is_empty() {
+            paths.for_each(|path| drop(self.left_out.remove(&fold(path))));
+        }
+    }
+
+    pub(in crate::server) fn add_left_out(&mut self, left_out: &[Skipped]) {
+        let room = LEFT_OUT_MAX.saturating_sub(self.left_out.len());
+        let more = left_out.iter().take(room).map(|file| (fold(&file.path), file.clone()));
+        self.left_out.extend(more);
+    }
+
+    /// Returns the files that may not join the union, each with the reason.
+    pub(in crate::server) fn left_out(&self) -> impl Iterator<Item = &Skipped> {
+        self.left_out.values()
     }
 }

@@ -144,6 +144,16 @@ pub struct Remarks {
     pub damaged: Vec<DamagedFile>,
 }
 
+/// Protocol 2: a file of a client that cannot join the union.
+#[doc(hidden)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RefusedFile {
+    /// Its path, as the client reported it.
+    pub rel_path: String,
+    /// The reason, for people.
+    pub reason: String,
+}
+
 /// Protocol 2: a damaged file of a union.
 #[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -231,6 +241,9 @@ pub struct ServerState {
     /// Protocol 2: the liveries that this client has changed and the others do not get yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<HeldNotice>,
+    /// Protocol 2: the files of this client that cannot join the union, the first thousand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<RefusedFile>,
     /// Protocol 2: the league's rules for conflict names, in the answer to HELLO and whenever they change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub naming: Option<LeagueNaming>,

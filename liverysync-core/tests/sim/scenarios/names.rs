@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use liverysync_core::{client, hash::Content, path::fold, server};
+use liverysync_core::{client, hash::Content, league::Act, path::fold, server};
 
-use super::{conflict, league};
+use super::{PATH, conflict, league};
 use crate::{
     old_pc::OldPc,
-    rig::{Brain, MINUTE, SECOND},
+    rig::{Brain, MINUTE, SECOND, World},
 };
 
 #[test]
@@ -100,4 +100,41 @@ fn a_folder_of_placeholders_and_unshared_files_is_not_shared() {
     let b = world.join("b", &[]);
     world.rest();
     world.check_files(b, &[]);
+}
+
+#[test]
+fn whoever_has_a_file_that_the_league_cannot_take_is_told() {
+    let mut world = World::remembering();
+    let first = world.join("first", &[("loose.png", b"loose")]);
+    world.rest();
+    let second = world.join("second", &[("loose.png/a.png", b"in a folder"), (PATH, b"fine")]);
+    world.rest_of_us();
+    let told = |world: &World| {
+        let events = world.events(second).iter();
+        let told = events.filter_map(|event| match event {
+            client::Event::Refused { path, reason } => Some((path.clone(), reason.clone())),
+            _ => None,
+        });
+        told.collect::<Vec<_>>()
+    };
+    let reason = "loose.png is a file, so it cannot contain files".to_owned();
+    assert_eq!(told(&world), [("loose.png/a.png".to_owned(), reason.clone())]);
+    let outstanding = |world: &World| {
+        let events = world.events(second).iter().rev();
+        let mut last = events.filter_map(|event| match event {
+            client::Event::InSync { outstanding, .. } => Some(outstanding.clone()),
+            _ => None,
+        });
+        last.next().unwrap()
+    };
+    let path = "loose.png/a.png".to_owned();
+    assert!(outstanding(&world).contains(&client::Outstanding::Refused { path, reason }));
+    // It ends once the name is free.
+    world.given_up.insert(Content::of(b"loose").hash);
+    let retire = Act::Retire { liveries: vec!["loose.png".into()], confirmed: true };
+    world.administer(retire).unwrap();
+    world.rest();
+    world.all_hold(&[first, second], &[("loose.png/a.png", b"in a folder"), (PATH, b"fine")]);
+    assert_eq!(outstanding(&world), []);
+    assert_eq!(told(&world).len(), 1);
 }

@@ -375,8 +375,16 @@ impl Model {
             other => unreachable!("{other:?}"),
         };
         let now = self.now(&claim.name);
-        let made_of_it = |now: Content| {
-            claim.base == Some(now.hash) || self.just_expired(&claim.name, claim.content)
+        let author = super::super::author(claim.member);
+        let made_of_it = |now: Content| match (author, claim.base) {
+            _ if self.just_expired(&claim.name, claim.content) => true,
+            (None, _) => false,
+            (Some(_), Some(base)) => base == now.hash,
+            (Some(_), None) => {
+                self.author_of(&claim.name) == author
+                    && mtime_of(claim.content) > mtime_of(now)
+                    && !self.had(&claim.name, |had| had == claim.content)
+            }
         };
         may && now.is_some_and(|now| now != claim.content && made_of_it(now))
     }
