@@ -308,8 +308,8 @@ enum liverysync_event_kind
      */
     LIVERYSYNC_EVENT_KIND_FINDING = 26,
     /**
-     * Client: other drivers do not get a livery as it is here for now: `path` (its folder), `word` (approval, freeze or
-     * rejected); when a freeze ends by itself is in its `json`.
+     * Client: other drivers do not get a livery as it is here for now: `path` (its folder), `word` (the cause, as in
+     * docs/json.md), `reason` (for the cause lint: the rule of the league); when a freeze ends by itself is in its `json`.
      */
     LIVERYSYNC_EVENT_KIND_HELD = 27,
     /**
@@ -326,6 +326,10 @@ enum liverysync_event_kind
      * Client: globs of a list match no livery: `word` (ignore or share); the globs are in its `json`.
      */
     LIVERYSYNC_EVENT_KIND_GLOBS_UNMATCHED = 30,
+    /**
+     * Client: the league cannot take a file of this PC: `path`, `reason`.
+     */
+    LIVERYSYNC_EVENT_KIND_REFUSED = 31,
     /**
      * Server: a client joined: `peer`, `name`, `address`, `word` (its program).
      */

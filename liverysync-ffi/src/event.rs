@@ -83,8 +83,8 @@ pub enum EventKind {
     /// Client: something is probably wrong with a livery that this PC brings: `path` (the file, or the livery), `word` (the
     /// kind, such as `no-picture`), `reason`. Its `json` has what to do about it.
     Finding = 26,
-    /// Client: other drivers do not get a livery as it is here for now: `path` (its folder), `word` (approval, freeze or
-    /// rejected); when a freeze ends by itself is in its `json`.
+    /// Client: other drivers do not get a livery as it is here for now: `path` (its folder), `word` (the cause, as in
+    /// docs/json.md), `reason` (for the cause lint: the rule of the league); when a freeze ends by itself is in its `json`.
     Held = 27,
     /// Client: somebody did something to a livery of this PC's driver: `path` (its folder), `word` (conflict, changed, owned or
     /// disowned), `name` (who did it; NULL for an admin or if it is unknown).
@@ -352,7 +352,7 @@ impl OwnedEvent {
             word: text(&[
                 "server", "role", "kind", "program", "act", "cause", "news", "list", "only",
             ]),
-            reason: text(&["reason"]),
+            reason: text(&["reason", "finding"]),
             json: keep(json),
             peer: number(&["peer"]),
             files: number(&["files", "installed"]),
@@ -413,7 +413,8 @@ mod tests {
     #[test]
     fn every_documented_field_is_flat_unless_it_is_a_list() {
         // Lists, digests, dates, numbers of what an owner did, and a second text.
-        const ONLY_IN_JSON: [&str; 24] = [
+        const ONLY_IN_JSON: [&str; 25] = [
+            "damaged",
             "published",
             "globs",
             "unshared",

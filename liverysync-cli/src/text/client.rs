@@ -6,7 +6,7 @@ use liverysync::{HoldReason, Outstanding, OwnerNews, Plan, RelPath, Skipped, esc
 
 use super::{
     skipped,
-    status::{CANNOT_INSTALL, DAMAGED, HELD, IN_SYNC_BUT, UNDECIDED},
+    status::{CANNOT_INSTALL, DAMAGED, HELD, IN_SYNC_BUT, REFUSED, UNDECIDED},
     words::{
         LIST_ENCODING, by_livery, bytes, count, cut, date, duration, file_lines, files, liveries,
         livery_lines, path, reason,

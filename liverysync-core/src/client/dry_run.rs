@@ -23,6 +23,7 @@ use crate::{
     league::MemberId,
     manifest::{Entry, Manifest},
     path::{PathKey, RelPath, first_component, fold},
+    pathmap::{Collision, PathMap},
     select::Reason,
     text::{escape, limit_name},
     wire::messages::{DamagedFile, Fault, FileInfo, HeldRemark, ManifestFull, OwnedFile, Remarks},
@@ -126,6 +127,7 @@ impl Comparison<'_> {
             open_conflicts: self.open_conflicts(&remarks, &union.manifest),
             ..Plan::default()
         };
+        let league = self.names(&union.manifest);
         let (wanted, spelled) = self.judge_all(union.manifest, &mut plan);
         let difference = own.diff(&wanted);
         // A file that this PC does not share may be what the league has.
@@ -141,8 +143,7 @@ impl Comparison<'_> {
             let contents = retired.get(own.path.key().as_str());
             let is_retired =
                 contents.is_some_and(|contents| contents.contains(&own.content.hash.short()));
-            let collision = wanted.check(&own.path).err().filter(|_| !is_retired);
-            if let Some(collision) = collision {
+            if let (false, Some(collision)) = (is_retired, collision(&league, &own.path)) {
                 let (path, reason) = (own.path.as_str().to_owned(), collision.to_string());
                 plan.outstanding.push(Outstanding::Refused { path, reason });
                 continue;
@@ -169,6 +170,18 @@ impl Comparison<'_> {
         self.take_out_held(&remarks, &mut plan);
         plan.damaged = damaged(&remarks);
         (plan, spelled)
+    }
+
+    /// Returns the names of the union, also of files that this PC would not take.
+    fn names(&self, union: &[FileInfo]) -> PathMap<RelPath> {
+        let mut names = PathMap::default();
+        let extensions = &self.config.rules.extensions;
+        for path in union.iter().filter_map(|info| RelPath::parse(&info.rel_path, extensions).ok())
+        {
+            // In a union, no two names collide.
+            let _is_honest = names.insert(path);
+        }
+        names
     }
 
     /// Returns the files of the union that this PC would take, and puts the others on the plan's list.
@@ -341,6 +354,11 @@ fn take_out_undistributed(remarks: &Remarks, plan: &mut Plan) {
         (plan.send, plan.undistributed) =
             mem::take(&mut plan.send).into_iter().partition(is_distributed);
     }
+}
+
+/// Returns the reason why the league cannot take a file: it collides with another name. A file under the very name does not.
+fn collision(league: &PathMap<RelPath>, own: &RelPath) -> Option<Collision> {
+    league.check(own).err().filter(|collision| !matches!(collision, Collision::Spelling(_)))
 }
 
 /// Returns the damaged files of the league. Words of later servers are shown as they are.
