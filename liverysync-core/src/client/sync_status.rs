@@ -87,7 +87,7 @@ impl SyncState {
         mut state: ServerState,
     ) {
         if let Some(naming) = state.naming.take() {
-            cx.handle_naming(naming);
+            cx.handle_naming(*naming);
             folder.handle_lint_rules(cx, state.lint_rules.take().map(|rules| *rules));
         }
         let Some(status) = state.sync_status else {

@@ -163,7 +163,7 @@ pub(super) fn hello(
         Some(hash) => hash.to_string(),
         None => hello.manifest_hash,
     };
-    let naming = negotiates.then(|| LeagueNaming::from(&cx.config.settings.naming));
+    let naming = negotiates.then(|| Box::new(LeagueNaming::from(&cx.config.settings.naming)));
     let lint_rules = if negotiates { lint_rules(cx) } else { None };
     let state = ServerState {
         current_hash,
@@ -293,7 +293,7 @@ fn lint_rules(cx: &Context) -> Option<Box<LintRules>> {
 
 /// Tells all clients that understand it how conflict copies are named and liveries are judged from now on.
 pub(super) fn tell_rules(cx: &mut Context) {
-    let naming = Some(LeagueNaming::from(&cx.config.settings.naming));
+    let naming = Some(Box::new(LeagueNaming::from(&cx.config.settings.naming)));
     let (current_hash, lint_rules) = (cx.union_hash_text(), lint_rules(cx));
     let state = ServerState { current_hash, naming, lint_rules, ..ServerState::default() };
     let greeted = cx.peers.iter().filter(|(_, peer)| peer.liveness.greeted);

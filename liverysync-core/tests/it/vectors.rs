@@ -128,14 +128,15 @@ fn full(revision: Option<u64>, manifest: Vec<FileInfo>) -> Message {
 
 /// Returns the answer to a HELLO of protocol 2.
 fn greeted(naming: LeagueNaming) -> Message {
-    let naming = Some(naming);
+    let naming = Some(Box::new(naming));
     Message::ServerState(ServerState { current_hash: hash(), naming, ..ServerState::default() })
 }
 
 /// Returns the same of a league with rules for liveries.
 fn greeted_with_rules() -> Message {
     let rules = r##"{"max-file-bytes": 8000000, "names": ["#*_*"]}"##;
-    let (naming, lint_rules) = (Some(league_naming()), serde_json::from_str(rules).unwrap());
+    let (naming, lint_rules) =
+        (Some(Box::new(league_naming())), serde_json::from_str(rules).unwrap());
     Message::ServerState(ServerState {
         current_hash: hash(),
         naming,

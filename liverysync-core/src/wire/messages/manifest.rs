@@ -246,7 +246,7 @@ pub struct ServerState {
     pub refused: Vec<RefusedFile>,
     /// Protocol 2: the league's rules for conflict names, in the answer to HELLO and whenever they change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub naming: Option<LeagueNaming>,
+    pub naming: Option<Box<LeagueNaming>>,
     /// Protocol 2: the rules by which the league judges liveries, together with `naming`; `None` if it judges none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lint_rules: Option<Box<LintRules>>,
