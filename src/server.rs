@@ -3,6 +3,7 @@
 //! For each link, one task reads and passes file data to the store, which has threads of its own, and one task writes
 //! and sends files from the store. One more task runs the control machine. File data never passes through it.
 
+mod addresses;
 mod allow_list;
 mod builder;
 mod control;

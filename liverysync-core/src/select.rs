@@ -179,14 +179,14 @@ pub struct Rules {
 
 impl Default for Rules {
     /// Returns rules with the extensions of [`Extensions::default`], without caches and placeholders, for 50,000 files of at
-    /// most 1 TiB each.
+    /// most 256 MiB each.
     fn default() -> Self {
         Self {
             extensions: Extensions::default(),
             derived_dds: false,
             placeholders: false,
             entries_max: 50_000,
-            file_bytes_max: 1 << 40,
+            file_bytes_max: 256 << 20,
         }
     }
 }

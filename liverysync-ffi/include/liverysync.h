@@ -568,7 +568,7 @@ typedef struct liverysync_scan_options {
      */
     uint64_t max_entries;
     /**
-     * Largest file, in bytes. Default: 1 TiB.
+     * Largest file, in bytes. Default: 256 MiB.
      */
     uint64_t max_file_size;
 } liverysync_scan_options;
@@ -933,7 +933,7 @@ typedef struct liverysync_client_options {
      */
     uint64_t max_entries;
     /**
-     * Largest file, in bytes. Default: 1 TiB.
+     * Largest file, in bytes. Default: 256 MiB.
      */
     uint64_t max_file_size;
     /**
@@ -1123,7 +1123,7 @@ typedef struct liverysync_server_options {
      */
     uint64_t max_entries;
     /**
-     * Largest file, in bytes. Default: 1 TiB.
+     * Largest file, in bytes. Default: 256 MiB.
      */
     uint64_t max_file_size;
     /**

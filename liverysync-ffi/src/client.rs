@@ -99,7 +99,7 @@ pub struct ClientOptions {
     pub conflict_suffix: *const c_char,
     /// Largest number of files. Default: 50,000.
     pub max_entries: u64,
-    /// Largest file, in bytes. Default: 1 TiB.
+    /// Largest file, in bytes. Default: 256 MiB.
     pub max_file_size: u64,
     /// Port of the server, 1 to 65535. Default: 9239.
     pub port: u32,

@@ -26,7 +26,7 @@ pub struct ScanOptions {
     pub placeholders: u32,
     /// Largest number of files. Default: 50,000.
     pub max_entries: u64,
-    /// Largest file, in bytes. Default: 1 TiB.
+    /// Largest file, in bytes. Default: 256 MiB.
     pub max_file_size: u64,
 }
 

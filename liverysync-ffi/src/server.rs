@@ -88,7 +88,7 @@ pub struct ServerOptions {
     pub conflict_suffix: *const c_char,
     /// Largest number of files of one client. Default: 50,000.
     pub max_entries: u64,
-    /// Largest file, in bytes. Default: 1 TiB.
+    /// Largest file, in bytes. Default: 256 MiB.
     pub max_file_size: u64,
     /// Port to listen on, up to 65535. Default: any free one, which liverysync_server_port() returns. The default of
     /// clients, and of the program, is 9239.

@@ -29,6 +29,7 @@ use tokio::{
 
 use super::{
     Machine,
+    addresses::Addresses,
     allow_list::{AllowListFile, News},
     journal::Journal,
     link::Link,
@@ -50,6 +51,9 @@ const LINKS_MAX: usize = 1024;
 /// The most inputs that may wait for the control machine; then the links are not read.
 const INPUTS_MAX: usize = 256;
 
+/// The inputs of peers after which it is the turn of what waits: a time that is due, or a link.
+const TURN_INPUTS: usize = 64;
+
 /// The interval at which the allow list and the acts of administrators are read.
 const REQUESTS_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -64,6 +68,7 @@ pub(super) struct Control {
     machine: Machine,
     clock: Clock,
     links: BTreeMap<PeerId, Link>,
+    addresses: Addresses,
     /// Links that are being closed.
     closing: JoinSet<()>,
     next_peer: u64,
@@ -98,6 +103,7 @@ impl Control {
             machine,
             clock,
             links: BTreeMap::new(),
+            addresses: Addresses::default(),
             closing: JoinSet::new(),
             next_peer: 0,
             inputs,
@@ -135,20 +141,33 @@ impl Control {
         self.feed(Input::AllowList(self.allow_list.names()));
         let _nothing_to_do_yet = self.drain();
         self.feed(Input::Stored(self.store.contents()));
+        // The inputs of peers since a link was last accepted.
+        let mut said = 0;
         loop {
             let wake = self.drain();
             let far = tokio::time::Instant::now() + Duration::from_secs(3600);
             tokio::select! {
                 biased;
                 _ = &mut stopped => break,
-                Some(input) = self.outcomes_waiting.recv() => self.feed(input),
-                Some(input) = self.waiting.recv() => self.handle(input),
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, address)) => self.accept(stream, address),
-                    // The system has run out of a resource, and accepting again at once would spin.
-                    Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-                },
+                // Peers may never stop talking.
                 _ = requests.tick() => self.read_requests(),
+                () = tokio::time::sleep_until(wake.unwrap_or(far)), if said >= TURN_INPUTS => {
+                    said = 0;
+                    self.feed(Input::Timeout);
+                }
+                accepted = listener.accept(), if said >= TURN_INPUTS => {
+                    said = 0;
+                    self.handle_accepted(accepted).await;
+                }
+                Some(input) = self.outcomes_waiting.recv() => self.feed(input),
+                Some(input) = self.waiting.recv() => {
+                    said += 1;
+                    self.handle(input);
+                }
+                accepted = listener.accept() => {
+                    said = 0;
+                    self.handle_accepted(accepted).await;
+                }
                 () = tokio::time::sleep_until(wake.unwrap_or(far)) => self.feed(Input::Timeout),
             }
         }
@@ -171,8 +190,16 @@ impl Control {
         self.feed(input);
     }
 
+    async fn handle_accepted(&mut self, accepted: io::Result<(TcpStream, SocketAddr)>) {
+        match accepted {
+            Ok((stream, address)) => self.accept(stream, address),
+            // The system has run out of a resource, and accepting again at once would spin.
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+
     fn accept(&mut self, stream: TcpStream, address: SocketAddr) {
-        if self.links.len() >= LINKS_MAX {
+        if self.links.len() >= LINKS_MAX || !self.addresses.has_room(address.ip()) {
             return;
         }
         let Ok((mut reader, outbox, mut writer)) = split(stream, WRITE_TIMEOUT, &self.buffers)
@@ -201,12 +228,14 @@ impl Control {
         });
         let link = Link { outbox, uploads, read: tokio::spawn(read.run()), write };
         self.links.insert(peer, link);
+        self.addresses.add(peer, address.ip());
         self.feed(Input::Accepted(peer, address.to_string()));
     }
 
     /// Closes a link. The machine learns how much of its uploads has come only after it knows that the link is gone.
     fn disconnect(&mut self, peer: PeerId) {
         let Some(link) = self.links.remove(&peer) else { return };
+        self.addresses.remove(peer);
         self.deferred.extend(partial(link.uploads.abandon_all()));
         while self.closing.try_join_next().is_some() {}
         self.closing.spawn(link.close());
@@ -290,7 +319,12 @@ impl Control {
                     self.journal.acted(number, outcome, records);
                 }
                 Output::Close(peer, _) => self.disconnect(peer),
-                Output::Event(event) => self.events.send(&event),
+                Output::Event(event) => {
+                    if let Event::Joined { peer, .. } = event {
+                        self.addresses.handle_hello(peer);
+                    }
+                    self.events.send(&event);
+                }
                 Output::Timeout(wake) => return wake,
             }
         }

@@ -6,6 +6,7 @@
 
 mod bans;
 mod builds;
+mod crowds;
 mod damage;
 mod earlier;
 mod identity;

@@ -138,8 +138,8 @@ pub(crate) struct RuleArgs {
     #[arg(long, default_value_t = Rules::default().entries_max, value_name = "N", value_parser = parse_count,
         help_heading = "Limits and timers (0 never means unlimited)")]
     max_entries: usize,
-    /// Largest file to share, such as 200MB or 1TiB
-    #[arg(long, default_value = "1TiB", value_name = "SIZE", value_parser = parse_bytes,
+    /// Largest file to share, such as 200MB or 1GiB
+    #[arg(long, default_value = "256MiB", value_name = "SIZE", value_parser = parse_bytes,
         help_heading = "Limits and timers (0 never means unlimited)")]
     max_file_size: u64,
 }

@@ -87,7 +87,7 @@ class ClientBase(ABC, Generic[_Block]):
                 say it (default `__CONFLICT__`).
             dry_run: find out what would happen and change nothing; see `SyncReport.plan`.
             max_entries: maximum number of files that this PC may share (default 50,000).
-            max_file_size: largest file to share, in bytes (default 1 TiB).
+            max_file_size: largest file to share, in bytes (default 256 MiB).
             rescan_seconds: scan the folder at least this often, even if nothing seems to have changed (default 60).
             settle_seconds: share a file once it has not changed for this long; the rest of its livery waits for it, for
                 at most 10 s (default 0.3).
@@ -220,7 +220,7 @@ class ServerBase(ABC, Generic[_Block]):
                 changes. An empty file allows all liveries; a missing one is an error at the start.
             extensions: file types to share (default: png, json, dds, jpg, jpeg, txt).
             max_entries: maximum number of files that one PC may share (default 50,000).
-            max_file_size: largest file to share, in bytes (default 1 TiB).
+            max_file_size: largest file to share, in bytes (default 256 MiB).
             conflict_suffix: the text between the name and the digits of a conflict copy (default `__CONFLICT__`).
             conflict_policy: the rule for a name that several drivers publish at the same moment (default "established").
             conflict_scope: the extent of a conflict copy (default "file").

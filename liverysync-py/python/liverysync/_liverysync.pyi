@@ -158,7 +158,7 @@ def scan(
 
     `liveries` is the folder (default: the game's). `extensions` are the file types to share (default: png, json, dds,
     jpg, jpeg, txt). `derived_dds` shares the game's cache files too. `max_entries` is the maximum number of files (default
-    50,000), `max_file_size` the largest file in bytes (default 1 TiB).
+    50,000), `max_file_size` the largest file in bytes (default 256 MiB).
 
     It blocks, with the GIL released. In asyncio: `await asyncio.to_thread(liverysync.scan, "Liveries")`.
 
