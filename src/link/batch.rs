@@ -233,7 +233,9 @@ impl Piece {
         let at = offset + read as u64;
         let read = if may_block {
             read_at(&file, at, rest).map_err(|error| match error.kind() {
-                io::ErrorKind::UnexpectedEof => io::Error::other("it has become shorter meanwhile"),
+                kind @ io::ErrorKind::UnexpectedEof => {
+                    io::Error::new(kind, "it has become shorter meanwhile")
+                }
                 _ => error,
             })?;
             len

@@ -41,7 +41,7 @@ use crate::{
     events::EventSender,
     lifecycle::StopRequest,
     link::{Pool, SendReport, split},
-    store::{Store, StoreFault},
+    store::{Store, StoreFault, read_fault_kind},
     throttle::Throttles,
 };
 
@@ -382,8 +382,8 @@ fn download_progress(peer: PeerId, report: SendReport) -> Input {
     let (transfer, progress) = match report {
         SendReport::Passed { transfer, bytes } => (transfer, Progress::Passed(bytes)),
         SendReport::Sent(transfer) => (transfer, Progress::Sent),
-        SendReport::Failed(transfer, _, message) => {
-            (transfer, Progress::Failed(DiskFault { kind: DiskFaultKind::Other, message }))
+        SendReport::Failed(transfer, kind, message) => {
+            (transfer, Progress::Failed(DiskFault { kind: read_fault_kind(kind), message }))
         }
         // The server sends no file through the machine.
         SendReport::Counted(_) => (TransferId::default(), Progress::Passed(0)),

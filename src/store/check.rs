@@ -12,6 +12,7 @@ use std::{
 };
 
 use liverysync_core::{
+    client::DiskFaultKind,
     hash::{Content, ContentHash},
     inspect::ContentFacts,
 };
@@ -19,6 +20,7 @@ use liverysync_core::{
 use super::{
     Store, StoreError,
     folder::{Folder, StoredBlob},
+    read_fault_kind,
 };
 use crate::inspect;
 
@@ -30,7 +32,7 @@ pub struct Verified {
     pub hash: ContentHash,
     /// Its length in bytes.
     pub bytes: u64,
-    /// The reason why it was removed; `None` if its hash is right.
+    /// The damage, for which it was removed, or the reason why it cannot be read; `None` if its hash is right.
     pub wrong: Option<String>,
 }
 
@@ -42,12 +44,12 @@ pub struct VerifySummary {
     pub files: u64,
     /// Sum of their lengths in bytes.
     pub bytes: u64,
-    /// Number of damaged contents, which were removed.
+    /// Number of contents that are damaged, and were removed, or that cannot be read.
     pub wrong: u64,
 }
 
 /// Reads every stored content in the data folder `data`, on all cores, and removes damaged ones; the server downloads
-/// them from a member again. Calls `report` for each content, in no order.
+/// them from a member again. What cannot be read stays. Calls `report` for each content, in no order.
 ///
 /// # Errors
 ///
@@ -85,14 +87,14 @@ pub fn verify_store(
 fn verify_one(folder: &Folder, stored: &StoredBlob) -> Verified {
     let (hash, bytes) = (stored.content.hash, stored.content.size);
     let wrong = match folder.verify(hash, |_| true) {
-        Ok(Some(false)) => Some("its bytes have changed".to_owned()),
+        Ok(Some(false)) => Some(match folder.remove(hash) {
+            Ok(()) => "its bytes have changed".to_owned(),
+            Err(error) => format!("its bytes have changed, and it cannot be removed: {error}"),
+        }),
         Ok(_) => None,
-        Err(error) => Some(format!("it cannot be read: {error}")),
+        // Its bytes may be right.
+        Err(error) => Some(format!("it cannot be read, and is kept: {error}")),
     };
-    let wrong = wrong.map(|wrong| match folder.remove(hash) {
-        Ok(()) => wrong,
-        Err(error) => format!("{wrong}, and it cannot be removed: {error}"),
-    });
     Verified { hash, bytes, wrong }
 }
 
@@ -139,8 +141,8 @@ impl Store {
             std::thread::Builder::new().name("liverysync-inspect".to_owned()).spawn(run);
     }
 
-    /// Reads every stored content once, in the background and at most at this rate. Removes damaged ones, and passes
-    /// their hashes to `wrong`. It ends when the store closes.
+    /// Reads every stored content once, in the background and at most at this rate. Passes the hashes of damaged and missing
+    /// ones to `wrong`, which may have been removed meanwhile. It ends when the store closes.
     pub(crate) fn check(
         &self,
         bytes_per_second: u64,
@@ -152,16 +154,12 @@ impl Store {
         let run = move || {
             let Some(contents) = shared.upgrade().map(|shared| shared.contents()) else { return };
             for content in contents {
-                let right = match folder.verify(content.hash, |bytes| pace.go_on(bytes)) {
-                    Ok(Some(right)) => right,
+                let lost = match folder.verify(content.hash, |bytes| pace.go_on(bytes)) {
+                    Ok(Some(right)) => !right,
                     Ok(None) => return,
-                    // It was removed meanwhile.
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                    Err(_) => false,
+                    Err(error) => read_fault_kind(error.kind()) == DiskFaultKind::Missing,
                 };
-                if !right {
-                    let Some(shared) = shared.upgrade() else { return };
-                    shared.remove(content.hash);
+                if lost {
                     wrong(content.hash);
                 }
             }

@@ -27,6 +27,7 @@ use std::{
 };
 
 use liverysync_core::{
+    client::DiskFaultKind,
     hash::{Content, ContentHash},
     inspect::ContentFacts,
     transfer::TransferFault,
@@ -91,6 +92,16 @@ impl From<io::Error> for StoreFault {
         use io::ErrorKind::{QuotaExceeded, StorageFull};
         let full = matches!(error.kind(), StorageFull | QuotaExceeded);
         Self::Disk { message: error.to_string(), full }
+    }
+}
+
+/// Returns the kind of a failure to read a stored content. Only a file that is missing or too short has lost it: too many
+/// open files, a missing permission or a bad cable say nothing about its bytes.
+pub(crate) const fn read_fault_kind(kind: io::ErrorKind) -> DiskFaultKind {
+    match kind {
+        io::ErrorKind::NotFound => DiskFaultKind::Missing,
+        io::ErrorKind::UnexpectedEof => DiskFaultKind::Corrupt,
+        _ => DiskFaultKind::Other,
     }
 }
 

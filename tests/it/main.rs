@@ -10,6 +10,7 @@ mod crowds;
 mod damage;
 mod earlier;
 mod identity;
+mod store;
 
 use std::{
     fs,

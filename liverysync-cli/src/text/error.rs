@@ -429,8 +429,8 @@ pub(crate) fn store(error: &StoreError) -> Problem {
 
 pub(crate) fn store_damaged(number: u64, data: &Path) -> Problem {
     let verb = if number == 1 { "was" } else { "were" };
-    Problem::new(format!("{} in {} {verb} damaged", count(number, "file"), show(data)))
-        .hint("damaged files are removed; the server asks the drivers for them again")
+    Problem::new(format!("{} in {} {verb} damaged or unreadable", count(number, "file"), show(data)))
+        .hint("damaged files are removed, unreadable ones stay; the server asks the drivers for what is gone")
 }
 
 pub(crate) fn scan(error: &ScanError) -> Problem {

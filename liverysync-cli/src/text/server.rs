@@ -174,7 +174,7 @@ pub(crate) fn settings_differ<'a>(
 }
 
 pub(crate) fn store_fault(content: &str, why: &str) -> String {
-    format!("Could not store {content}: {}", reason(why))
+    format!("Could not keep or read {content} in the store: {}", reason(why))
 }
 
 pub(crate) fn source_fault(who: &str, file: &str, fault: &dyn fmt::Display) -> String {

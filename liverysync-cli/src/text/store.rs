@@ -14,7 +14,8 @@ pub(crate) fn verified(number: u64, size: u64, wrong: u64) -> String {
     match wrong {
         0 => format!("Checked {}: all intact.", files(number, size)),
         wrong => {
-            format!("Checked {}: removed {}.", files(number, size), count(wrong, "damaged file"))
+            let wrong = count(wrong, "file");
+            format!("Checked {}: {wrong} damaged or unreadable.", files(number, size))
         }
     }
 }

@@ -117,8 +117,8 @@ fn a_store_is_verified_from_the_command_line() {
     verify(&["--data", "data"])
         .code(1)
         .stdout_has("its bytes have changed\n")
-        .stdout_has("Checked 2 files, 22 bytes: removed 1 damaged file.\n")
-        .stderr_has("1 file in data was damaged\n");
+        .stdout_has("Checked 2 files, 22 bytes: 1 file damaged or unreadable.\n")
+        .stderr_has("1 file in data was damaged or unreadable\n");
     assert!(!damaged.exists());
     verify(&["--data", "data", "--json"])
         .code(0)

@@ -289,4 +289,10 @@ impl DiskFaultKind {
     pub(super) const fn is_lasting(self) -> bool {
         matches!(self, Self::Blocked | Self::Full)
     }
+
+    /// Returns whether the bytes themselves are gone. After any other failure they may still be there.
+    #[cfg(feature = "server")]
+    pub(crate) const fn is_loss(self) -> bool {
+        matches!(self, Self::Missing | Self::Corrupt)
+    }
 }

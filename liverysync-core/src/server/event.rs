@@ -147,7 +147,8 @@ pub enum Event {
         /// The reason, and what to do about it.
         reason: String,
     },
-    /// The store could not write a content, or has lost it. Somebody who has it uploads it again.
+    /// The store could not write a content, or has lost it: somebody who has it uploads it again. Or it cannot read a content
+    /// at present: it tries again later, and keeps it.
     StoreFault {
         /// Its hash.
         content: ContentHash,

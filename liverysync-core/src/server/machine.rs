@@ -128,8 +128,11 @@ impl ServerMachine {
                 self.downloads.handle_progress(cx, id, transfer, progress);
             }
             Input::StoreLost(hash) => {
-                if let Some(content) = cx.store.content(hash) {
-                    self.downloads.handle_store_loss(cx, content);
+                // It may have been removed since then, and another upload may bring it.
+                let content = cx.store.content(hash);
+                if let Some(content) = content.filter(|content| cx.store.is_stored(*content)) {
+                    let reason = "its bytes on the server's disk are damaged".to_owned();
+                    self.downloads.handle_store_loss(cx, content, reason);
                 }
             }
             Input::Accepted(id, address) => {

@@ -52,7 +52,7 @@ pub(super) enum Means {
 /// The reason why a peer does not get a content now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wait {
-    /// It failed to install it a short time ago.
+    /// It failed to install it a short time ago, or the store failed to read it.
     Retry,
     /// It has a rival content at that name, which has to be safe elsewhere first.
     Rival,
@@ -99,7 +99,8 @@ impl<'a> Router<'a> {
         let copies = moves_files && self.has_content(peer.id, entry.content);
         let means = if copies { Means::Copy } else { Means::Download };
         let failed =
-            !peer.download_faults.may_retry(entry.path.key(), entry.content.hash, self.now);
+            !peer.download_faults.may_retry(entry.path.key(), entry.content.hash, self.now)
+                || !copies && self.store.is_unreadable(entry.content, self.now);
         let rival = || self.unsafe_rival(peer, entry, moves_files);
         // A rival that cannot be saved outlasts every retry, so a download names it first. A copy looks at its rival
         // last: the rival may be what another copy of the same session brings.

@@ -11,12 +11,22 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     mem,
+    time::Duration,
 };
 
 use crate::{
     hash::{Content, ContentHash},
     inspect::ContentFacts,
+    time::{Time, backoff},
 };
+
+/// First and longest wait before a content that could not be read is sent again. The server may just have too many files
+/// open, or somebody has to look after its disk.
+const READ_RETRY_FIRST: Duration = Duration::from_secs(5);
+const READ_RETRY_CAP: Duration = Duration::from_secs(600);
+
+/// Time before people are told again of a content that cannot be read.
+const READ_FAULT_NEWS: Duration = Duration::from_secs(3600);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum BlobState {
@@ -38,6 +48,16 @@ struct Blob {
     used: u64,
     /// Number of downloads that read it.
     readers: usize,
+    read_fault: Option<ReadFault>,
+}
+
+/// Failures to read a content that is still there.
+#[derive(Clone, Copy, Debug)]
+struct ReadFault {
+    /// Failures since it was last read to its end.
+    count: u32,
+    retry_at: Time,
+    told_at: Time,
 }
 
 impl Blob {
@@ -160,7 +180,7 @@ impl StoreIndex {
         let blob = self.blobs.entry(content.hash).or_insert_with(|| {
             // All of it counts from the beginning, so that uploads at the same time cannot fill the disk together.
             self.bytes = self.bytes.saturating_add(content.size);
-            Blob { size: content.size, state, used, readers: 0 }
+            Blob { size: content.size, state, used, readers: 0, read_fault: None }
         });
         // An upload counts as a use: what somebody needed last is likely to be needed by the next peer.
         (blob.state, blob.used) = (state, used);
@@ -219,6 +239,32 @@ impl StoreIndex {
         if let Some(blob) = self.blob_mut(content) {
             blob.readers = blob.readers.saturating_sub(1);
         }
+    }
+
+    /// Records that a content could not be read, though it is there. Returns whether people should hear of it.
+    pub(super) fn mark_unreadable(&mut self, content: Content, now: Time) -> bool {
+        let Some(blob) = self.blob_mut(content) else { return false };
+        let before = blob.read_fault;
+        let count = before.map_or(0, |fault| fault.count);
+        let retry_at = now + backoff(READ_RETRY_FIRST, count, READ_RETRY_CAP);
+        let is_news = before.is_none_or(|fault| now.since(fault.told_at) >= READ_FAULT_NEWS);
+        let told_at = before.filter(|_| !is_news).map_or(now, |fault| fault.told_at);
+        blob.read_fault = Some(ReadFault { count: count + 1, retry_at, told_at });
+        is_news
+    }
+
+    /// Records that a content was read to its end.
+    pub(super) fn mark_read(&mut self, content: Content) {
+        if let Some(fault) = self.blob_mut(content).and_then(|blob| blob.read_fault.as_mut()) {
+            // Where it fails time and again, people still hear of it only now and then.
+            (fault.count, fault.retry_at) = (0, Time::ZERO);
+        }
+    }
+
+    /// Returns whether a content could not be read a short time ago.
+    pub(super) fn is_unreadable(&self, content: Content, now: Time) -> bool {
+        let fault = self.blobs.get(&content.hash).and_then(|blob| blob.read_fault);
+        fault.is_some_and(|fault| now < fault.retry_at)
     }
 
     fn blob_mut(&mut self, content: Content) -> Option<&mut Blob> {
@@ -313,6 +359,27 @@ mod tests {
         store.begin(content);
         assert_eq!(store.bytes(), 10);
         assert!(!store.closed(hash(1), 4), "the next upload is under way");
+    }
+
+    #[test]
+    fn a_content_that_cannot_be_read_gets_more_time_and_is_told_once_an_hour() {
+        let (mut store, content) = (StoreIndex::default(), content(1, 10));
+        store.begin(content);
+        store.mark_stored(content);
+        let mut now = Time::ZERO;
+        for (seconds, told) in [(5, true), (10, false), (20, false)] {
+            assert_eq!(store.mark_unreadable(content, now), told);
+            let before = Time::from_nanos((now + Duration::from_secs(seconds)).as_nanos() - 1);
+            assert!(store.is_unreadable(content, before));
+            now = now + Duration::from_secs(seconds);
+            assert!(!store.is_unreadable(content, now));
+        }
+        store.mark_unreadable(content, now);
+        store.mark_read(content);
+        assert!(!store.is_unreadable(content, now));
+        assert!(!store.mark_unreadable(content, now), "it comes and goes");
+        assert!(store.mark_unreadable(content, Time::ZERO + READ_FAULT_NEWS));
+        assert!(store.is_stored(content));
     }
 
     #[test]

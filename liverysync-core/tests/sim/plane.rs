@@ -333,6 +333,12 @@ impl World {
         let from = next.offset as usize;
         let bytes = match &source {
             Some(ByteSource::Store(hash)) => {
+                if let Some(fault) = self.store_faults.get(hash).cloned() {
+                    let (epoch, failed) = (self.server_epoch, client::Progress::Failed(fault));
+                    self.server_stops(link, next.transfer);
+                    self.after(0, Ev::Delivering(epoch, link, next.transfer, failed));
+                    return self.queue_piece(link, dir);
+                }
                 let SimServer::New(server) = &self.server else { return };
                 let Some(blob) = server.store.blobs.get(hash) else { return };
                 Bytes::copy_from_slice(&blob.data[from..from + next.len])

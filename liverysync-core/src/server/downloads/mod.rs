@@ -152,19 +152,29 @@ impl Downloads {
             Progress::Sent => {
                 file.state = FileState::Sent;
                 cx.store.remove_reader(content);
+                cx.store.mark_read(content);
                 self.check_sent(cx, &sync_id);
             }
-            // The upload of a content that is still arriving says what became of it.
-            Progress::Failed(_) if !cx.store.is_stored(content) => {}
+            Progress::Failed(fault) if fault.kind.is_loss() && cx.store.is_stored(content) => {
+                self.handle_store_loss(cx, content, fault.message);
+            }
             Progress::Failed(fault) => {
-                cx.event(Event::StoreFault { content: content.hash, reason: fault.message });
-                self.handle_store_loss(cx, content);
+                let is_news = cx.store.mark_unreadable(content, cx.now);
+                // The upload of a content that is still arriving says what became of it.
+                if is_news && cx.store.is_stored(content) {
+                    cx.event(Event::StoreFault { content: content.hash, reason: fault.message });
+                }
+                self.cancel_file(cx, &sync_id, index, "the server cannot read it now");
+                self.check_sent(cx, &sync_id);
             }
         }
     }
 
-    /// Handles the loss of a content in the store.
-    pub(super) fn handle_store_loss(&mut self, cx: &mut Context, content: Content) {
+    /// Handles the loss of a content that the store had, for this reason.
+    pub(super) fn handle_store_loss(&mut self, cx: &mut Context, content: Content, reason: String) {
+        cx.event(Event::StoreFault { content: content.hash, reason });
+        // What is left of it must not pass for the content when it is uploaded again.
+        cx.output(Output::Remove(content.hash));
         cx.remove_content(content);
         self.cancel_content(cx, content, "the server has lost it");
     }

@@ -68,6 +68,8 @@ pub(crate) enum Ev {
     Outcome(usize, u64, OpId, DiskOutcome),
     /// A client is told how far a file is that it sends.
     Sending(usize, u64, TransferId, client::Progress),
+    /// The server is told how far a file is that it sends.
+    Delivering(u64, LinkId, TransferId, client::Progress),
     /// The server is told what came of an upload that ended early.
     Partial(u64, ContentHash, u64),
     /// Something that the script has planned.
@@ -214,6 +216,8 @@ pub(crate) struct World {
     pub(crate) server_events: Vec<server::Event>,
     /// The facts of the contents that the server has asked to have inspected.
     pub(crate) to_inspect: Vec<(Content, ContentFacts)>,
+    /// Contents that the server's disk does not read.
+    pub(crate) store_faults: BTreeMap<ContentHash, client::DiskFault>,
     pub(crate) withheld: BTreeMap<String, BTreeMap<String, Withheld>>,
     pub(crate) refused: BTreeSet<(String, String)>,
     /// Every content that a driver ever put anywhere, complete or not.
@@ -265,6 +269,7 @@ impl World {
             stored: Store::default(),
             server_events: Vec::new(),
             to_inspect: Vec::new(),
+            store_faults: BTreeMap::new(),
             withheld: BTreeMap::new(),
             refused: BTreeSet::new(),
             legit: BTreeSet::new(),
@@ -357,6 +362,11 @@ impl World {
             }
             Ev::Sending(pc, epoch, transfer, progress) if self.pcs[pc].epoch == epoch => {
                 self.feed(pc, client::Input::Sending(transfer, progress));
+            }
+            Ev::Delivering(epoch, link, transfer, progress) if self.server_epoch == epoch => {
+                if let Some(member) = self.links[link].member {
+                    self.feed_server(server::Input::Downloaded(member, transfer, progress));
+                }
             }
             Ev::Partial(epoch, hash, bytes) if self.server_epoch == epoch => {
                 self.feed_server(server::Input::Partial(hash, bytes));

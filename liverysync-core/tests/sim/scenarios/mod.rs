@@ -18,6 +18,7 @@ mod protocol_1;
 mod settings;
 mod sharing;
 mod spelling;
+mod store;
 mod updates;
 mod whole_liveries;
 
