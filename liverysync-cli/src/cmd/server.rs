@@ -16,8 +16,32 @@ pub(super) fn run(args: &ServerArgs) -> Result<(), Failure> {
     if args.verify_store {
         return verify::run(args.data.as_deref(), args.output.json);
     }
+    raise_open_files();
     super::runtime()?.block_on(serve(args))
 }
+
+/// Raises the limit of open files as far as the system lets this process: each link and each file on its way counts.
+#[cfg(unix)]
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    /// macOS takes no higher limit, whatever it names as the maximum.
+    const MACOS_MAX: u64 = 10_240;
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = if cfg!(target_vendor = "apple") {
+        Some(maximum.map_or(MACOS_MAX, |maximum| maximum.min(MACOS_MAX)))
+    } else {
+        maximum
+    };
+    // `None` is no limit.
+    if current.is_some_and(|current| wanted.is_none_or(|wanted| current < wanted)) {
+        // With the limit as it is, the server still works, for fewer drivers.
+        let _unchanged = setrlimit(Resource::Nofile, Rlimit { current: wanted, maximum });
+    }
+}
+
+/// Does nothing: this system has no such limit.
+#[cfg(not(unix))]
+const fn raise_open_files() {}
 
 async fn serve(args: &ServerArgs) -> Result<(), Failure> {
     let mut interrupts = Interrupts::new()?;

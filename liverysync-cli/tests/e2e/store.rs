@@ -211,3 +211,25 @@ fn a_server_with_no_store_keeps_nothing_that_everybody_has() {
     assert_eq!(files_below(&data.root.join("blobs")), 0);
     assert_eq!(files_below(&data.root.join("incoming")), 0);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_server_raises_its_limit_of_open_files() {
+    use crate::process::{Process, liverysync};
+    let program = liverysync();
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "ulimit -S -n 100 && exec \"$0\" \"$@\""]).arg(program.get_program());
+    command.args(["server", "--host", "127.0.0.1", "--port", "0", "--json"]);
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let mut server = Process::start("server", &mut command);
+    server.wait_for_event("listening");
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.pid())).unwrap();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+    let limits: Vec<_> = line.split_whitespace().collect();
+    assert_eq!(limits[0], limits[1]);
+}
