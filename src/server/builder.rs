@@ -242,8 +242,7 @@ impl ServerBuilder {
                 Err(_cancelled) => return Err(ServerError::NoRuntime),
             },
         };
-        let Prepared { listener, address, machine, clock, allow_list, store, journal, keeps } =
-            prepared;
+        let Prepared { listener, address, machine, clock, allow_list, store, journal } = prepared;
         let mut control = Control::new(
             machine.clone(),
             clock,
@@ -253,9 +252,7 @@ impl ServerBuilder {
             throttles.clone(),
             journal,
         );
-        if keeps {
-            control.check_store().map_err(StoreError::Threads)?;
-        }
+        control.check_store().map_err(StoreError::Threads)?;
         control.begin();
         let lifecycle = Lifecycle::spawn(|stop| control.run(listener, stop));
         let shared = Shared { broadcaster, lifecycle, machine, address, throttles };
@@ -287,7 +284,6 @@ impl ServerBuilder {
             allow_list,
             store,
             journal,
-            keeps,
         })
     }
 }
@@ -301,8 +297,6 @@ struct Prepared {
     allow_list: AllowListFile,
     store: Store,
     journal: Journal,
-    /// There is a data folder.
-    keeps: bool,
 }
 
 /// Listens at `host`, which may be an IPv6 address in brackets.

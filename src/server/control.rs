@@ -41,7 +41,7 @@ use crate::{
     events::EventSender,
     lifecycle::StopRequest,
     link::{Pool, SendReport, split},
-    store::{Store, StoreFault, read_fault_kind},
+    store::{CheckPace, Store, StoreFault, read_fault_kind},
     throttle::Throttles,
 };
 
@@ -57,8 +57,10 @@ const TURN_INPUTS: usize = 64;
 /// The interval at which the allow list and the acts of administrators are read.
 const REQUESTS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The speed at which the store checks its contents after a start, in bytes per second: slow enough that nobody notices.
-const CHECK_RATE: u64 = 32 * 1024 * 1024;
+/// The pace at which the store checks its contents: slow enough that nobody notices, and often enough that damage is found while
+/// somebody still has the file.
+const CHECK_PACE: CheckPace =
+    CheckPace { bytes_per_second: 32 * 1024 * 1024, pause: Duration::from_secs(24 * 3600) };
 
 /// The longest time that a client may accept no bytes.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -126,11 +128,11 @@ impl Control {
         let _nothing_to_wait_for_yet = self.drain();
     }
 
-    /// Checks the stored contents in the background.
+    /// Checks the stored contents in the background, for ever.
     pub(super) fn check_store(&self) -> io::Result<()> {
         let outcomes = self.outcomes.clone();
         let wrong = move |hash| drop(outcomes.send(Input::StoreLost(hash)));
-        self.store.check(CHECK_RATE, wrong)
+        self.store.check(CHECK_PACE, wrong)
     }
 
     pub(super) async fn run(mut self, listener: TcpListener, mut stopped: StopRequest) {
@@ -313,6 +315,7 @@ impl Control {
                         drop(outcomes.send(Input::Inspected(content, facts)));
                     });
                 }
+                Output::Verify(hash) => self.store.verify_soon(hash),
                 Output::Remove(hash) => self.store.remove(hash),
                 Output::Record(records) => self.journal.write(records),
                 Output::Acted { number, outcome, records } => {

@@ -1,10 +1,12 @@
 //! Checks that stored contents still have their hashes.
 
 use std::{
+    collections::VecDeque,
+    convert::Infallible,
     io,
     path::Path,
     sync::{
-        Arc, PoisonError,
+        Arc, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering},
         mpsc::{self, RecvTimeoutError},
     },
@@ -18,7 +20,7 @@ use liverysync_core::{
 };
 
 use super::{
-    Store, StoreError,
+    Shared, Store, StoreError,
     folder::{Folder, StoredBlob},
     read_fault_kind,
 };
@@ -86,34 +88,90 @@ pub fn verify_store(
 
 fn verify_one(folder: &Folder, stored: &StoredBlob) -> Verified {
     let (hash, bytes) = (stored.content.hash, stored.content.size);
-    let wrong = match folder.verify(hash, |_| true) {
-        Ok(Some(false)) => Some(match folder.remove(hash) {
+    let Ok(verified) = folder.verify(hash, |_| Ok::<_, Infallible>(()));
+    let wrong = match verified {
+        Ok(false) => Some(match folder.remove(hash) {
             Ok(()) => "its bytes have changed".to_owned(),
             Err(error) => format!("its bytes have changed, and it cannot be removed: {error}"),
         }),
-        Ok(_) => None,
+        Ok(true) => None,
         // Its bytes may be right.
         Err(error) => Some(format!("it cannot be read, and is kept: {error}")),
     };
     Verified { hash, bytes, wrong }
 }
 
-/// Limits the rate of reading.
-struct Pace {
-    began: Instant,
-    bytes: u64,
-    bytes_per_second: u64,
-    stop: mpsc::Receiver<()>,
+/// The pace of the check in the background.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CheckPace {
+    /// Most bytes that are read in a second.
+    pub(crate) bytes_per_second: u64,
+    /// Time from the end of one pass to the next.
+    pub(crate) pause: Duration,
 }
 
-impl Pace {
-    /// Waits until this many more bytes may be read. Returns `false` if the check has to end.
-    fn go_on(&mut self, bytes: usize) -> bool {
-        self.bytes += bytes as u64;
-        let due = Duration::from_secs_f64(self.bytes as f64 / self.bytes_per_second.max(1) as f64);
-        let wait = due.saturating_sub(self.began.elapsed());
-        // Nothing is ever sent: the store drops the sender when it closes.
-        self.stop.recv_timeout(wait) == Err(RecvTimeoutError::Timeout)
+/// The check in the background: it reads all contents, again and again, and those that somebody complains about first.
+struct Checker<F> {
+    folder: Arc<Folder>,
+    shared: Weak<Shared>,
+    pace: CheckPace,
+    complaints: mpsc::Receiver<ContentHash>,
+    waiting: VecDeque<ContentHash>,
+    wrong: F,
+}
+
+/// The store has closed.
+struct Closed;
+
+impl<F: FnMut(ContentHash)> Checker<F> {
+    fn run(mut self) -> Result<(), Closed> {
+        loop {
+            for content in self.shared.upgrade().ok_or(Closed)?.contents() {
+                self.verify_waiting()?;
+                self.verify(content.hash)?;
+            }
+            let next_pass = Instant::now() + self.pace.pause;
+            while self.listen(next_pass)? {
+                self.verify_waiting()?;
+            }
+        }
+    }
+
+    fn verify_waiting(&mut self) -> Result<(), Closed> {
+        while let Some(hash) = self.waiting.pop_front() {
+            self.verify(hash)?;
+        }
+        Ok(())
+    }
+
+    fn verify(&mut self, hash: ContentHash) -> Result<(), Closed> {
+        let (folder, began, mut read) = (Arc::clone(&self.folder), Instant::now(), 0);
+        let go_on = |bytes| {
+            read += bytes as u64;
+            let seconds = read as f64 / self.pace.bytes_per_second.max(1) as f64;
+            let due = began + Duration::from_secs_f64(seconds);
+            while self.listen(due)? {}
+            Ok(())
+        };
+        let lost = match folder.verify(hash, go_on)? {
+            Ok(right) => !right,
+            Err(error) => read_fault_kind(error.kind()) == DiskFaultKind::Missing,
+        };
+        if lost {
+            (self.wrong)(hash);
+        }
+        Ok(())
+    }
+
+    /// Waits for a complaint. Returns `false` if none has come until this time.
+    fn listen(&mut self, until: Instant) -> Result<bool, Closed> {
+        match self.complaints.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(hash) => self.waiting.push_back(hash),
+            Err(RecvTimeoutError::Timeout) => return Ok(false),
+            // The store drops the sender when it closes.
+            Err(RecvTimeoutError::Disconnected) => return Err(Closed),
+        }
+        Ok(true)
     }
 }
 
@@ -141,31 +199,31 @@ impl Store {
             std::thread::Builder::new().name("liverysync-inspect".to_owned()).spawn(run);
     }
 
-    /// Reads every stored content once, in the background and at most at this rate. Passes the hashes of damaged and missing
-    /// ones to `wrong`, which may have been removed meanwhile. It ends when the store closes.
+    /// Reads every stored content in the background, again and again, and at once those that are to be
+    /// [verified](Self::verify_soon). Passes the hashes of damaged and missing ones to `wrong`, which may have been removed
+    /// meanwhile. It ends when the store closes.
     pub(crate) fn check(
         &self,
-        bytes_per_second: u64,
-        mut wrong: impl FnMut(ContentHash) + Send + 'static,
+        pace: CheckPace,
+        wrong: impl FnMut(ContentHash) + Send + 'static,
     ) -> io::Result<()> {
-        let (running, stop) = mpsc::channel();
-        let mut pace = Pace { began: Instant::now(), bytes: 0, bytes_per_second, stop };
+        let (sender, complaints) = mpsc::channel();
         let (folder, shared) = (Arc::clone(&self.0.folder), Arc::downgrade(&self.0));
-        let run = move || {
-            let Some(contents) = shared.upgrade().map(|shared| shared.contents()) else { return };
-            for content in contents {
-                let lost = match folder.verify(content.hash, |bytes| pace.go_on(bytes)) {
-                    Ok(Some(right)) => !right,
-                    Ok(None) => return,
-                    Err(error) => read_fault_kind(error.kind()) == DiskFaultKind::Missing,
-                };
-                if lost {
-                    wrong(content.hash);
-                }
-            }
-        };
-        std::thread::Builder::new().name("liverysync-check".to_owned()).spawn(run)?;
-        self.0.checks.lock().unwrap_or_else(PoisonError::into_inner).push(running);
+        let waiting = VecDeque::new();
+        let checker = Checker { folder, shared, pace, complaints, waiting, wrong };
+        std::thread::Builder::new().name("liverysync-check".to_owned()).spawn(move || {
+            let _closed = checker.run();
+        })?;
+        *self.0.checker.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
         Ok(())
+    }
+
+    /// Has the check in the background read a content before all others.
+    pub(crate) fn verify_soon(&self, hash: ContentHash) {
+        let checker = self.0.checker.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(checker) = &*checker {
+            // It ends only with the store.
+            let _running = checker.send(hash);
+        }
     }
 }

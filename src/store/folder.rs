@@ -136,28 +136,29 @@ impl Folder {
         fs::remove_file(self.blob_path(hash))
     }
 
-    /// Hashes a stored content. Returns `Some(true)` if its hash is right, and `None` if `go_on`, which receives the
-    /// number of bytes of each read, returns `false`.
-    pub(super) fn verify(
+    /// Hashes a stored content. Returns `true` if its hash is right. Stops with the error of `go_on`, which receives the
+    /// number of bytes of each read.
+    pub(super) fn verify<E>(
         &self,
         hash: ContentHash,
-        mut go_on: impl FnMut(usize) -> bool,
-    ) -> io::Result<Option<bool>> {
+        mut go_on: impl FnMut(usize) -> Result<(), E>,
+    ) -> Result<io::Result<bool>, E> {
         use std::io::Read as _;
-        let mut file = File::open(self.blob_path(hash))?;
+        let mut file = match self.open_blob(hash) {
+            Ok(file) => file,
+            Err(error) => return Ok(Err(error)),
+        };
         let mut hasher = liverysync_core::hash::Hasher::default();
         let mut buffer = vec![0; READ_BYTES];
         loop {
             let count = match file.read(&mut buffer) {
-                Ok(0) => return Ok(Some(hasher.finish() == hash)),
+                Ok(0) => return Ok(Ok(hasher.finish() == hash)),
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
+                Err(error) => return Ok(Err(error)),
             };
             hasher.update(&buffer[..count]);
-            if !go_on(count) {
-                return Ok(None);
-            }
+            go_on(count)?;
         }
     }
 

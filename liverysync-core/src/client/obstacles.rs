@@ -120,7 +120,11 @@ impl Obstacle {
 
     /// Returns what the server is told.
     pub(super) fn fault(&self) -> Fault {
-        if self.lasts() { Fault::Blocked } else { Fault::Failed }
+        match self.met {
+            _ if self.lasts() => Fault::Blocked,
+            Some(Met { kind: DiskFaultKind::Corrupt, .. }) => Fault::Corrupt,
+            _ => Fault::Failed,
+        }
     }
 }
 

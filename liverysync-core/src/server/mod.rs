@@ -91,7 +91,7 @@ pub enum Input {
     /// The bytes of a content that the store has tell these facts. Expected for each content of [`Output::Inspect`] that
     /// can be read.
     Inspected(Content, ContentFacts),
-    /// The store has found that it does not have this content any more.
+    /// The store has found that it does not have this content any more, or that its bytes have another hash.
     StoreLost(ContentHash),
     /// Distribute only these liveries, by folder name; `None` for all.
     AllowList(Option<BTreeSet<String>>),
@@ -146,6 +146,9 @@ pub enum Output {
     StopDownload(PeerId, TransferId),
     /// Inspect these contents of the store, in the background: an earlier run has not.
     Inspect(Vec<Content>),
+    /// Read a content of the store in the background, and say [`Input::StoreLost`] if it is damaged: a target has got wrong
+    /// bytes.
+    Verify(ContentHash),
     /// Remove a content from the store.
     Remove(ContentHash),
     /// Write this to the league database before carrying out any later output.

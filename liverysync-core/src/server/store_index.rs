@@ -28,6 +28,9 @@ const READ_RETRY_CAP: Duration = Duration::from_secs(600);
 /// Time before people are told again of a content that cannot be read.
 const READ_FAULT_NEWS: Duration = Duration::from_secs(3600);
 
+/// Time before a content is verified again. A target may complain as often as it likes.
+const VERIFY_INTERVAL: Duration = Duration::from_secs(3600);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum BlobState {
     /// An upload is bringing it.
@@ -49,6 +52,8 @@ struct Blob {
     /// Number of downloads that read it.
     readers: usize,
     read_fault: Option<ReadFault>,
+    /// When the store was last asked to verify it.
+    verified_at: Option<Time>,
 }
 
 /// Failures to read a content that is still there.
@@ -180,7 +185,14 @@ impl StoreIndex {
         let blob = self.blobs.entry(content.hash).or_insert_with(|| {
             // All of it counts from the beginning, so that uploads at the same time cannot fill the disk together.
             self.bytes = self.bytes.saturating_add(content.size);
-            Blob { size: content.size, state, used, readers: 0, read_fault: None }
+            Blob {
+                size: content.size,
+                state,
+                used,
+                readers: 0,
+                read_fault: None,
+                verified_at: None,
+            }
         });
         // An upload counts as a use: what somebody needed last is likely to be needed by the next peer.
         (blob.state, blob.used) = (state, used);
@@ -251,6 +263,17 @@ impl StoreIndex {
         let told_at = before.filter(|_| !is_news).map_or(now, |fault| fault.told_at);
         blob.read_fault = Some(ReadFault { count: count + 1, retry_at, told_at });
         is_news
+    }
+
+    /// Records that a target has got wrong bytes of a content. Returns whether the store should verify what it has.
+    pub(super) fn begin_verify(&mut self, content: Content, now: Time) -> bool {
+        let blob = self.blob_mut(content).filter(|blob| blob.state == BlobState::Stored);
+        let Some(blob) = blob else { return false };
+        let due = blob.verified_at.is_none_or(|at| now.since(at) >= VERIFY_INTERVAL);
+        if due {
+            blob.verified_at = Some(now);
+        }
+        due
     }
 
     /// Records that a content was read to its end.

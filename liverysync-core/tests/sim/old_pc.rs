@@ -258,7 +258,7 @@ impl World {
         let Some(Receiving { begin, data }) = open else { return };
         let content = Content::of(&data);
         if content.hash.to_string() != begin.sha256 {
-            let text = format!("{} has hash {}", begin.rel_path, content.hash);
+            let text = format!("Hash mismatch for {}: {}", begin.rel_path, content.hash);
             return self.old_error(pc, &end.sync_id, text);
         }
         let path = begin.rel_path;

@@ -161,6 +161,18 @@ impl Store {
         self.blobs.get(&content.hash).map(|blob| facts_of(&blob.data))
     }
 
+    /// Returns true if the bytes of a content have its hash.
+    pub(crate) fn is_right(&self, hash: ContentHash) -> bool {
+        self.blobs.get(&hash).is_some_and(|blob| Content::of(&blob.data).hash == hash)
+    }
+
+    /// Flips a bit of a content.
+    pub(crate) fn damage(&mut self, hash: ContentHash) {
+        if let Some(blob) = self.blobs.get_mut(&hash) {
+            blob.data[0] ^= 1;
+        }
+    }
+
     /// Returns true if it has any of a content.
     pub(crate) fn has(&self, content: Content) -> bool {
         self.blobs.contains_key(&content.hash)

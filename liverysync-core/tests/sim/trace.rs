@@ -49,6 +49,7 @@ impl Trace {
             server::Output::Acted { .. } => 9,
             server::Output::Close(..) => 10,
             server::Output::Inspect(_) => 11,
+            server::Output::Verify(_) => 12,
             server::Output::Event(_) => return self.event(now, SERVER),
             server::Output::Timeout(_) => return,
         };
@@ -77,7 +78,7 @@ impl Trace {
             | server::Output::CloseUpload(peer, _)
             | server::Output::StopDownload(peer, _)
             | server::Output::Close(peer, _) => fnv.number(peer.0),
-            server::Output::Remove(hash) => fnv.hash(*hash),
+            server::Output::Remove(hash) | server::Output::Verify(hash) => fnv.hash(*hash),
             server::Output::Record(records) => fnv.records(records),
             server::Output::Acted { outcome, records, .. } => {
                 fnv.option(outcome.as_ref().ok(), |fnv, report| {
@@ -390,6 +391,7 @@ impl Fnv {
                         Fault::Missing => 3,
                         Fault::Other => 4,
                         Fault::Banned => 6,
+                        Fault::Corrupt => 7,
                     });
                 });
             }

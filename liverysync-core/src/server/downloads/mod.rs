@@ -305,6 +305,9 @@ impl Downloads {
                         Some(Fault::Blocked) => Some(Refusal::Blocked),
                         _ => None,
                     };
+                    if report.fault == Some(Fault::Corrupt) {
+                        self.verify(cx, &report.sync_id, index);
+                    }
                     self.record_failure(cx, &report.sync_id, index, &report.message, refusal);
                     self.check_sent(cx, &report.sync_id);
                 }
@@ -316,6 +319,18 @@ impl Downloads {
                 self.end(cx, &report.sync_id);
             }
             None => self.handle_unnamed_error(cx, id, report),
+        }
+    }
+
+    /// Has the store verify a file of which a target has got wrong bytes.
+    fn verify(&self, cx: &mut Context, sync_id: &SyncId, index: usize) {
+        let Some(download) = self.sessions.get(sync_id) else { return };
+        // What a target copies never was in the store's hands.
+        let file = download.files.get(index).filter(|file| file.is_open() && !download.copies);
+        if let Some(content) = file.map(|file| file.content)
+            && cx.store.begin_verify(content, cx.now)
+        {
+            cx.output(Output::Verify(content.hash));
         }
     }
 
@@ -366,6 +381,9 @@ impl Downloads {
             Complaint::Cancelled => return,
             Complaint::File { index, for_good } => {
                 let refusal = for_good.then_some(Refusal::Declined);
+                if !for_good {
+                    self.verify(cx, &report.sync_id, index);
+                }
                 self.record_failure(cx, &report.sync_id, index, &report.message, refusal);
             }
             Complaint::Unclear => {

@@ -239,6 +239,8 @@ pub enum Fault {
     Blocked,
     /// The target could not take it this time: another program holds the file.
     Failed,
+    /// The bytes that the target got do not have their hash.
+    Corrupt,
     /// The source does not have it, or it differs from the source's manifest.
     Missing,
     /// The league has banned the client's member. The server closes the connection.

@@ -89,11 +89,13 @@ impl World {
 
     /// Gives a piece its turn. Returns what came of the file, once that is known.
     fn piece_turn(&mut self, pc: usize, stage: StageId, data: Data) -> Option<(OpId, DiskOutcome)> {
-        let Pc { brain: Brain::New(new_pc), disk, .. } = &mut self.pcs[pc] else { return None };
+        let Pc { brain: Brain::New(new_pc), disk, spoils, .. } = &mut self.pcs[pc] else {
+            return None;
+        };
         let taking = new_pc.taking.get_mut(&stage)?;
         let mut write = || -> Result<(), client::DiskFault> {
             let wrong = |fault: liverysync_core::transfer::TransferFault| client::DiskFault {
-                kind: client::DiskFaultKind::Other,
+                kind: client::DiskFaultKind::Corrupt,
                 message: fault.to_string(),
             };
             let mut decoder = Decoder::default();
@@ -102,6 +104,9 @@ impl World {
             let bytes = Bytes::copy_from_slice(bytes);
             done(disk.apply(DiskRequest::Write(stage, data.offset, bytes)))?;
             if data.last {
+                if *spoils {
+                    return Err(wrong(liverysync_core::transfer::TransferFault::Garbled));
+                }
                 taking.receiver.clone().finish().map_err(wrong)?;
                 done(disk.apply(DiskRequest::Seal(stage)))?;
             }

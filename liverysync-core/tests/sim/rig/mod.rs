@@ -178,6 +178,8 @@ pub(crate) struct Pc {
     pub(crate) offline: bool,
     /// Error of its date.
     pub(crate) skew: i64,
+    /// True if it says of every file that its bytes were wrong.
+    pub(crate) spoils: bool,
 }
 
 pub(crate) struct NewServer {
@@ -216,6 +218,9 @@ pub(crate) struct World {
     pub(crate) server_events: Vec<server::Event>,
     /// The facts of the contents that the server has asked to have inspected.
     pub(crate) to_inspect: Vec<(Content, ContentFacts)>,
+    /// Contents that the server has asked to have verified, and their number so far.
+    pub(crate) to_verify: Vec<ContentHash>,
+    pub(crate) verified: usize,
     /// Contents that the server's disk does not read.
     pub(crate) store_faults: BTreeMap<ContentHash, client::DiskFault>,
     pub(crate) withheld: BTreeMap<String, BTreeMap<String, Withheld>>,
@@ -269,6 +274,8 @@ impl World {
             stored: Store::default(),
             server_events: Vec::new(),
             to_inspect: Vec::new(),
+            to_verify: Vec::new(),
+            verified: 0,
             store_faults: BTreeMap::new(),
             withheld: BTreeMap::new(),
             refused: BTreeSet::new(),

@@ -17,6 +17,7 @@ impl World {
             running: false,
             offline: false,
             skew: 0,
+            spoils: false,
         });
         self.pcs.len() - 1
     }

@@ -74,6 +74,13 @@ impl World {
         for (content, facts) in std::mem::take(&mut self.to_inspect) {
             self.feed_server(server::Input::Inspected(content, facts));
         }
+        for hash in std::mem::take(&mut self.to_verify) {
+            self.verified += 1;
+            let SimServer::New(server) = &self.server else { return };
+            if !server.store.is_right(hash) {
+                self.feed_server(server::Input::StoreLost(hash));
+            }
+        }
     }
 
     fn drain_server(&mut self) {
@@ -117,6 +124,7 @@ impl World {
                     let facts = |content| Some((content, server.store.facts(content)?));
                     self.to_inspect.extend(contents.into_iter().filter_map(facts));
                 }
+                server::Output::Verify(hash) => self.to_verify.push(hash),
                 server::Output::Remove(hash) => self.server_forgets(hash),
                 server::Output::Record(records) => {
                     self.book.write(&records);

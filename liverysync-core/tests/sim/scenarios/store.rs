@@ -7,7 +7,10 @@ use liverysync_core::{
 };
 
 use super::PATH;
-use crate::rig::{MINUTE, SECOND, SimServer, World};
+use crate::{
+    old_pc::OldPc,
+    rig::{Brain, MINUTE, SECOND, SimServer, World},
+};
 
 const DATA: &[u8] = b"picture";
 
@@ -69,4 +72,42 @@ fn a_content_that_is_missing_on_the_disk_is_uploaded_again() {
         world.rest_of_us();
         world.all_hold(&[late, again], &[(PATH, DATA)]);
     }
+}
+
+#[test]
+fn a_damaged_content_that_a_target_complains_about_is_uploaded_again() {
+    for old in [false, true] {
+        let mut world = league_with_store();
+        if let SimServer::New(server) = &mut world.server {
+            server.store.damage(Content::of(DATA).hash);
+        }
+        let late = if old {
+            world.join_as("late", Brain::Old(Box::new(OldPc::new(false))), &[])
+        } else {
+            world.join("late", &[])
+        };
+        world.run_for(30 * SECOND);
+        assert!(!world.has_stored());
+        assert_eq!((world.verified, world.told()), (1, 1));
+        let again = world.join("again", &[(PATH, DATA)]);
+        world.rest_of_us();
+        world.all_hold(&[late, again], &[(PATH, DATA)]);
+    }
+}
+
+#[test]
+fn a_target_that_complains_for_ever_has_a_content_verified_once_an_hour() {
+    let mut world = league_with_store();
+    let late = world.join("late", &[]);
+    world.pcs[late].spoils = true;
+    world.run_for(50 * MINUTE);
+    assert_eq!(world.verified, 1);
+    world.run_for(30 * MINUTE);
+    assert_eq!(world.verified, 2);
+    assert!(world.has_stored());
+    assert_eq!(world.told(), 0);
+    world.pcs[late].spoils = false;
+    world.run_for(10 * MINUTE);
+    world.rest_of_us();
+    world.check_files(late, &[(PATH, DATA)]);
 }
