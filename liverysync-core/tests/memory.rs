@@ -1,4 +1,4 @@
-//! The memory of a server for a league of 1,000 PCs with the same 3,000 files.
+//! The memory of a server for a league of 1,000 PCs with the same 3,000 files, and of hostile messages.
 
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
@@ -12,6 +12,7 @@ use liverysync_core::{
     path::{Extensions, PathKey, RelPath},
     time::UnixTime,
     union::{Change, PeerId, Union},
+    wire::Message,
 };
 
 const MEMBERS: u64 = 1_000;
@@ -65,4 +66,34 @@ fn a_thousand_pcs_with_the_same_files_share_memory() {
     println!("{same} MB, and {own_dates} MB with dates of their own");
     assert!(same < 150, "{same} MB");
     assert!(own_dates < 400, "{own_dates} MB");
+}
+
+/// Returns a message with as many of one entry as fit into its 16 MiB.
+fn full_of(before: &str, entry: &str, after: &str) -> String {
+    let room = Message::BYTES_MAX - before.len() - after.len();
+    let entries = format!("{entry},").repeat(room / (entry.len() + 1));
+    format!("{before}{}{after}", entries.trim_end_matches(','))
+}
+
+// Measured: under 20 MB; 130 and 175 MB without a limit of lists, and with fields that are kept until the type is known.
+#[test]
+fn a_hostile_message_takes_little_memory() {
+    let file = r#"{"rel_path":"","size":0,"sha256":""}"#;
+    let name = r#""""#;
+    let messages = [
+        full_of(r#"{"type":"MANIFEST_FULL","manifest":["#, file, "]}"),
+        full_of(r#"{"type":"MANIFEST_CHANGES","revision":1,"changed":[],"removed":["#, name, "]}"),
+        full_of(r#"{"type":"SYNC_OFFER","sync_id":"","role":"TARGET","files":["#, file, "]}"),
+        full_of(r#"{"type":"SEND_FILES","sync_id":"","paths":["#, name, "]}"),
+        full_of(r#"{"type":"SERVER_STATE","later":["#, "[]", "]}"),
+        full_of(r#"{"type":"SERVER_STATE","held":["#, r#"{"livery":"","cause":""}"#, "]}"),
+        full_of(r#"{"type":"FILE_BEGIN","later":["#, "{}", "]}"),
+        full_of(r#"{"type":"ACT","act":"retire","confirmed":true,"liveries":["#, name, "]}"),
+    ];
+    let before = peak();
+    for message in &messages {
+        let _either = Message::decode(message.as_bytes());
+    }
+    let most = peak() - before;
+    assert!(most < 50, "{most} MB");
 }

@@ -87,8 +87,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Sets the most files of one session. More need fewer round trips, and a broken connection loses more. Default:
-    /// 50.
+    /// Sets the most files of one session. More need fewer round trips, and a broken connection loses more. More than
+    /// 1,000 count as 1,000. Default: 50.
     pub const fn files_per_session_max(mut self, files: usize) -> Self {
         self.config.session_files_max = files;
         self

@@ -27,9 +27,6 @@ use crate::{
     },
 };
 
-/// Most notices of one message that count.
-const NOTICES_MAX: usize = 100;
-
 /// A driver's client without its socket and its disk. See the [module documentation](super).
 #[derive(Debug)]
 pub struct ClientMachine {
@@ -233,7 +230,7 @@ impl ClientMachine {
             Message::Error(report) => self.handle_error(report),
             Message::Notices(told) => {
                 // The server has nothing more to say at once. An event for each is enough for a hostile one.
-                for OwnerNotice { livery, news, by } in told.notices.into_iter().take(NOTICES_MAX) {
+                for OwnerNotice { livery, news, by } in told.notices {
                     cx.event(Event::OwnerNews { livery, news, by });
                 }
             }

@@ -4,7 +4,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use crate::client::LiveryGlobs;
+use crate::{client::LiveryGlobs, wire::list};
 
 /// The sides that the game's pictures may have, in pixels.
 const PICTURE_SIDES: [NonZeroU32; 2] =
@@ -26,6 +26,7 @@ pub struct LintRules {
     /// Longest side of any picture, in pixels.
     pub max_picture_side: NonZeroU32,
     /// The sides that `decals.png` and `sponsors.png` may have, which are square.
+    #[serde(deserialize_with = "list::at_most::<PARSED_MAX, _, _>")]
     pub picture_sides: Vec<NonZeroU32>,
     /// Globs for the names of liveries; empty if any name will do.
     #[serde(serialize_with = "as_list", deserialize_with = "globs")]
@@ -51,6 +52,9 @@ impl Default for LintRules {
 
 /// Longest list in the rules of a league. Every file of a livery is compared with all of it.
 const LIST_MAX: usize = 100;
+
+/// Longest list of any rules, also of those that somebody sets up for themselves.
+const PARSED_MAX: usize = 10_000;
 
 impl LintRules {
     /// Reads the rules in the form of [`to_json`](Self::to_json). Those that are left out are the default.
@@ -86,7 +90,7 @@ fn as_list<S: Serializer>(globs: &LiveryGlobs, serializer: S) -> Result<S::Ok, S
 
 /// Reads a list of globs, which have the form that a list of ignored liveries has.
 fn globs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LiveryGlobs, D::Error> {
-    let globs = Vec::<String>::deserialize(deserializer)?;
+    let globs = list::at_most::<PARSED_MAX, String, _>(deserializer)?;
     let line = |glob: &String| {
         LiveryGlobs::line(glob).map_err(|error| D::Error::custom(format!("`{glob}` is {error}")))
     };

@@ -6,6 +6,7 @@ use crate::{
     conflict::Naming,
     league::{Setting, Settings, Updates},
     select::Rules,
+    wire::list::SESSION_FILES_MAX,
 };
 
 /// The configuration of a [`ServerMachine`](super::ServerMachine).
@@ -14,7 +15,8 @@ use crate::{
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ServerConfig {
-    /// Most files of one session. More files need fewer round trips, and a broken connection loses more. Default: 50.
+    /// Most files of one session. More files need fewer round trips, and a broken connection loses more. More than
+    /// 1,000 count as 1,000. Default: 50.
     pub session_files_max: usize,
     /// Most sessions at a time in which one client uploads, and again downloads. A Python client takes part in one. Small
     /// sessions may be up to 24, as long as they have no more than 8 MiB together. Default: 4.
@@ -87,6 +89,11 @@ impl ServerConfig {
         let extensions = self.rules.extensions.clone();
         let naming = Naming { extensions, ..self.settings.naming.clone() };
         Settings { naming, ..self.settings.clone() }
+    }
+
+    /// Returns the most files of a session. Clients refuse longer offers.
+    pub(super) fn session_files(&self) -> usize {
+        self.session_files_max.min(SESSION_FILES_MAX)
     }
 
     /// Takes over the settings of a league.

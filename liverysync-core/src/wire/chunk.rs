@@ -7,7 +7,7 @@
 use bytes::BytesMut;
 use serde::{Deserialize, Serialize};
 
-use super::messages::{FileChunk, Message, SyncId, Text, WireError};
+use super::messages::{FileChunk, SyncId, read::Text};
 
 /// Bytes that are encoded at a time. They fit into the first-level cache together with their base64, and their number is a
 /// multiple of 3, so no padding ends up in the middle.
@@ -19,8 +19,9 @@ const BLOCK_BASE64_BYTES: usize = BLOCK_BYTES / 3 * 4;
 /// Longest key or text that the quick reader takes, in bytes: twice the longest path.
 const TEXT_BYTES_MAX: usize = 2 * 1024;
 
+/// A chunk in any form.
 #[derive(Deserialize)]
-struct Fields<'a> {
+pub(super) struct Fields<'a> {
     sync_id: SyncId,
     rel_path: String,
     offset: u64,
@@ -28,14 +29,15 @@ struct Fields<'a> {
     data_b64: Text<'a>,
 }
 
-/// Reads a chunk in any form.
-pub(super) fn read(payload: &[u8]) -> Result<Message, WireError> {
-    let fields: Fields<'_> = serde_json::from_slice(payload)?;
-    let data = base64_simd::STANDARD
-        .decode_to_vec(fields.data_b64.0.as_bytes())
-        .map_err(|_| WireError::Malformed("the data of a chunk is not base64"))?;
-    let (sync_id, rel_path, offset) = (fields.sync_id, fields.rel_path, fields.offset);
-    Ok(Message::FileChunk(FileChunk { sync_id, rel_path, offset, data: data.into() }))
+impl Fields<'_> {
+    /// Decodes the data. The error is a sentence for people.
+    pub(super) fn chunk(self) -> Result<FileChunk, &'static str> {
+        let data = base64_simd::STANDARD
+            .decode_to_vec(self.data_b64.0.as_bytes())
+            .map_err(|_| "the data of a chunk is not base64")?;
+        let (sync_id, rel_path, offset) = (self.sync_id, self.rel_path, self.offset);
+        Ok(FileChunk { sync_id, rel_path, offset, data: data.into() })
+    }
 }
 
 /// Reads a chunk in the usual form. `None` means nothing: the general reader decides.
@@ -136,6 +138,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::wire::messages::{Message, read::json as read};
 
     /// Checks that the quick reader takes a payload if `quick`, and that both readers agree.
     #[track_caller]

@@ -7,8 +7,10 @@
 //! Only the form of a message is checked here. Paths and digests are as the peer wrote them.
 
 mod act;
+mod flat;
 mod manifest;
 mod notice;
+pub(super) mod read;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -31,7 +33,7 @@ pub use self::{
         OfferedFile, Resume, Role, SendFiles, SyncDone, SyncDoneAck, SyncOffer,
     },
 };
-use super::{chunk, compress, data::Data, frame};
+use super::{chunk, compress, data::Data, frame, list};
 
 /// The number of protocol 2 in the field `liverysync` of WELCOME and HELLO.
 #[doc(hidden)]
@@ -191,7 +193,11 @@ pub struct Hello {
     pub member_key: Option<String>,
     /// Protocol 2: keys that the same driver had before, as `member_key`; at most [`Hello::FORMER_KEYS_MAX`]. Members with
     /// these keys are merged into the member.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "list::first::<{ Hello::FORMER_KEYS_MAX }, _, _>"
+    )]
     pub former_keys: Vec<String>,
     /// Protocol 2: the only role that the client takes, if any. A [source](Role::Source) downloads nothing, and a
     /// [target](Role::Target) uploads nothing.
@@ -227,19 +233,6 @@ pub enum WireError {
         /// The limit at this point.
         limit: usize,
     },
-}
-
-/// A text that is borrowed from the payload wherever it has no escapes.
-#[derive(Deserialize)]
-pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
-
-/// The fields that decide how to read the rest of a payload.
-#[derive(Deserialize)]
-struct Probe<'a> {
-    #[serde(borrow)]
-    r#type: Text<'a>,
-    #[serde(borrow, default)]
-    data_b64: Option<Text<'a>>,
 }
 
 impl Message {
@@ -286,40 +279,7 @@ impl Message {
         if let Some(chunk) = chunk::read_quickly(payload) {
             return Ok(Self::FileChunk(chunk));
         }
-        let probe: Probe<'_> = serde_json::from_slice(payload)?;
-        if probe.data_b64.is_some() && probe.r#type.0 == "FILE_CHUNK" {
-            return chunk::read(payload);
-        }
-        fn fields<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Result<T, WireError> {
-            Ok(serde_json::from_slice(payload)?)
-        }
-        Ok(match probe.r#type.0.as_ref() {
-            "ACCEPT" => Self::Accept(fields(payload)?),
-            "ACT" => Self::Act(fields(payload)?),
-            "ACTED" => Self::Acted(fields(payload)?),
-            "CREDIT" => Self::Credit(fields(payload)?),
-            "ERROR" => Self::Error(fields(payload)?),
-            "FILE_BEGIN" => Self::FileBegin(fields(payload)?),
-            "FILE_CHUNK" => return Err(WireError::Malformed("a chunk has no data")),
-            "FILE_END" => Self::FileEnd(fields(payload)?),
-            "HELLO" => Self::Hello(fields(payload)?),
-            "MANIFEST_CHANGES" => Self::ManifestChanges(fields(payload)?),
-            "MANIFEST_FULL" => Self::ManifestFull(fields(payload)?),
-            "MANIFEST_SUMMARY" => Self::ManifestSummary(fields(payload)?),
-            "NOTICES" => Self::Notices(fields(payload)?),
-            "PING" => Self::Ping,
-            "PONG" => Self::Pong,
-            "REQUEST_MANIFEST" => Self::RequestManifest(fields(payload)?),
-            "RETIRE" => Self::Retire(fields(payload)?),
-            "SEND_FILES" => Self::SendFiles(fields(payload)?),
-            "SERVER_STATE" => Self::ServerState(fields(payload)?),
-            "SYNC_DONE" => Self::SyncDone(fields(payload)?),
-            "SYNC_DONE_ACK" => Self::SyncDoneAck(fields(payload)?),
-            "SYNC_OFFER" => Self::SyncOffer(fields(payload)?),
-            "WELCOME" => Self::Welcome(fields(payload)?),
-            // Not an error: a later version of a protocol may have more types.
-            other => Self::Unknown(other.to_owned()),
-        })
+        read::json(payload)
     }
 
     /// Appends this message's payload to `out`.

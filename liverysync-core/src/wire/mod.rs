@@ -10,6 +10,7 @@ pub mod data;
 // `Message` reads and writes frames. This is for the shell, which handles some without a copy.
 #[doc(hidden)]
 pub mod frame;
+pub(crate) mod list;
 pub mod messages;
 
 pub use self::messages::{Message, SyncId, WireError};

@@ -2,6 +2,7 @@
 
 mod hostile_server;
 mod lineage;
+mod lists;
 mod manifest;
 mod path;
 #[path = "../../../tests/share/mod.rs"]

@@ -70,7 +70,7 @@ impl Downloads {
         let union = cx.league.union();
         let entries = contents.iter().flat_map(|content| union.with_content(*content));
         let keys: BTreeSet<PathKey> = entries.map(|entry| entry.path.key().clone()).collect();
-        let most = cx.config.session_files_max;
+        let most = cx.config.session_files();
         for (id, peer) in cx.peers.iter().filter(|(_, peer)| peer.is_known()) {
             let Some(target) = self.targets.get_mut(&id) else { continue };
             // Each job checks again when it begins which of its files the peer may have.
@@ -185,7 +185,7 @@ impl Downloads {
         let possible = copies.len();
         let copies = safe_copies(router, peer, &copies);
         deferred |= copies.len() < possible;
-        let most = cx.config.session_files_max;
+        let most = cx.config.session_files();
         let copies = copies.chunks(most.max(1)).map(|keys| Job::Copy(keys.to_vec()));
         // Complete liveries go first: they need no source that might leave.
         let liveries = available.chunk_by(|(a, _), (b, _)| a.livery() == b.livery());

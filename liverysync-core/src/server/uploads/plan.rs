@@ -18,7 +18,7 @@ pub(super) fn plan_uploads(cx: &Context) -> Plan {
         wants = unarchived(cx);
     }
     let loads = cx.peers.iter().map(|(id, peer)| (id, peer.load(&cx.config)));
-    plan(&wants, &loads.collect(), cx.config.session_files_max)
+    plan(&wants, &loads.collect(), cx.config.session_files())
 }
 
 /// Returns contents that peers miss and can be sent once the store has them, and those that updates wait for.

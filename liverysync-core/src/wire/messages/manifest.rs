@@ -2,13 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{SyncId, is_false};
+use super::{SyncId, flat, is_false};
 use crate::{
     conflict::{Naming, Scope},
     hash::Content,
     league::HoldReason,
     lint::LintRules,
     time::UnixTime,
+    wire::list,
 };
 
 /// The payload of [`Message::ManifestSummary`](super::Message::ManifestSummary).
@@ -37,6 +38,7 @@ pub struct ManifestFull {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
     /// The files.
+    #[serde(deserialize_with = "list::at_most::<{ list::FILES_MAX }, _, _>")]
     pub manifest: Vec<FileInfo>,
     /// Protocol 2: further facts about the union, from a server to a client on a dry run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -50,8 +52,10 @@ pub struct ManifestChanges {
     /// See [`ManifestFull::revision`].
     pub revision: u64,
     /// Names of files that are gone.
+    #[serde(deserialize_with = "list::at_most::<{ list::FILES_MAX }, _, _>")]
     pub removed: Vec<String>,
     /// Files that are new or have another content.
+    #[serde(deserialize_with = "list::at_most::<{ list::FILES_MAX }, _, _>")]
     pub changed: Vec<FileInfo>,
 }
 
@@ -117,6 +121,7 @@ pub struct RequestManifest {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Retire {
     /// Files as their client reported them. It backs up and removes those that are unchanged.
+    #[serde(deserialize_with = "list::at_most::<{ list::FILES_MAX }, _, _>")]
     pub files: Vec<FileInfo>,
 }
 
@@ -125,22 +130,46 @@ pub struct Retire {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Remarks {
     /// The liveries that are distributed, ignoring case; `None` if all are.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "list::some_at_most::<{ list::FILES_MAX }, _, _>"
+    )]
     pub allowed: Option<Vec<String>>,
     /// The files that nobody who has them can send at present.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "list::first::<{ list::FILES_MAX }, _, _>"
+    )]
     pub unavailable: Vec<String>,
     /// Names that no longer have a content.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "list::first::<{ list::FILES_MAX }, _, _>"
+    )]
     pub retired: Vec<RetiredName>,
     /// The names that several contents claim.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "list::first::<{ list::FILES_MAX }, _, _>"
+    )]
     pub conflicts: Vec<NameConflict>,
     /// The liveries that are held, the first thousand.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "list::first::<{ list::REMARKS_MAX }, _, _>"
+    )]
     pub held: Vec<HeldRemark>,
     /// The damaged files of the union, the first thousand.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "list::first::<{ list::REMARKS_MAX }, _, _>"
+    )]
     pub damaged: Vec<DamagedFile>,
 }
 
@@ -167,6 +196,7 @@ pub struct DamagedFile {
 /// Protocol 2: a livery that a member has changed and the others do not get yet.
 #[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "flat::HeldRemark")]
 pub struct HeldRemark {
     /// The livery and the cause.
     #[serde(flatten)]
@@ -189,12 +219,14 @@ pub struct RetiredName {
     /// The name.
     pub rel_path: String,
     /// The first 8 hex digits of each content.
+    #[serde(deserialize_with = "list::first::<{ list::PER_NAME_MAX }, _, _>")]
     pub contents: Vec<String>,
 }
 
 /// Protocol 2: a name that several contents claim.
 #[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "flat::NameConflict")]
 pub struct NameConflict {
     /// The file that has the name, or would have it.
     #[serde(flatten)]
@@ -220,38 +252,38 @@ pub struct OwnedFile {
 /// The payload of [`Message::ServerState`](super::Message::ServerState).
 #[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "flat::ServerState")]
 pub struct ServerState {
     /// Hash of the union, or the client's own hash while the union is empty.
-    #[serde(default)]
     pub current_hash: String,
     /// Protocol 2: the sync status of the client that receives this.
-    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub sync_status: Option<SyncStatus>,
     /// Protocol 2: the client's paths that have another content than the union has there. All other paths of the same
     /// revision are in sync.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub outdated: Vec<String>,
     /// Protocol 2: the files of the union that the client cannot install in the present state of its disk, the
     /// first thousand.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub blocked: Vec<String>,
     /// Protocol 2: the files that the client has under another spelling, as the union spells them, the first thousand.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub respelled: Vec<String>,
     /// Protocol 2: the liveries that this client has changed and the others do not get yet.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<HeldNotice>,
     /// Protocol 2: the files of this client that cannot join the union, the first thousand.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<RefusedFile>,
     /// Protocol 2: the league's rules for conflict names, in the answer to HELLO and whenever they change.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub naming: Option<Box<LeagueNaming>>,
     /// Protocol 2: the rules by which the league judges liveries, together with `naming`; `None` if it judges none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub lint_rules: Option<Box<LintRules>>,
     /// Protocol 2: the server knows that the former keys in HELLO are this client's, which need not send them again.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "is_false")]
     pub former_keys_known: bool,
 }
 
@@ -292,7 +324,11 @@ pub struct LeagueNaming {
     /// The text between the name and the digits of a new conflict name.
     pub suffix: String,
     /// Suffixes of older conflict names, the newest last.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "list::at_most::<{ list::SUFFIXES_MAX }, _, _>"
+    )]
     pub former_suffixes: Vec<String>,
     /// Set if a conflicting livery goes into a folder of its own as a whole.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -301,9 +337,10 @@ pub struct LeagueNaming {
 
 impl From<&Naming> for LeagueNaming {
     fn from(naming: &Naming) -> Self {
+        let former = &naming.former_suffixes;
         Self {
             suffix: naming.suffix.clone(),
-            former_suffixes: naming.former_suffixes.clone(),
+            former_suffixes: former[former.len().saturating_sub(list::SUFFIXES_MAX)..].to_vec(),
             whole_liveries: naming.scope == Scope::Livery,
         }
     }

@@ -2,12 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::wire::list;
+
 /// The payload of [`Message::Notices`](super::Message::Notices).
 #[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notices {
     /// The notices, oldest first.
+    #[serde(deserialize_with = "list::first::<{ Notices::MAX }, _, _>")]
     pub notices: Vec<OwnerNotice>,
+}
+
+impl Notices {
+    /// The most notices of one message that count. A client ignores the rest.
+    pub(crate) const MAX: usize = 100;
 }
 
 /// One notice about a livery of a client's member.

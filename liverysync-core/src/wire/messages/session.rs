@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{FileInfo, SyncId};
-use crate::wire::data::TransferId;
+use super::{FileInfo, SyncId, flat};
+use crate::wire::{data::TransferId, list};
 
 /// A client's part in a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,13 +53,18 @@ pub struct SyncOffer {
     #[serde(default)]
     pub target_client_id: String,
     /// Protocol 2, to the target: every file of the session.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "list::some_at_most::<{ list::SESSION_FILES_MAX }, _, _>"
+    )]
     pub files: Option<Vec<OfferedFile>>,
 }
 
 /// Protocol 2: one file of an offer.
 #[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "flat::OfferedFile")]
 pub struct OfferedFile {
     /// The file.
     #[serde(flatten)]
@@ -98,6 +103,7 @@ pub struct Accept {
     /// The session.
     pub sync_id: SyncId,
     /// The transfers that the target wants. It does not need the other files of the offer.
+    #[serde(deserialize_with = "list::at_most::<{ list::SESSION_FILES_MAX }, _, _>")]
     pub files: Vec<Resume>,
 }
 
@@ -127,16 +133,21 @@ pub struct SendFiles {
     /// The session.
     pub sync_id: SyncId,
     /// The files, by the source's own names.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list::at_most::<{ list::SESSION_FILES_MAX }, _, _>")]
     pub paths: Vec<String>,
     /// Protocol 2, instead of `paths`: the files with their transfer numbers.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "list::some_at_most::<{ list::SESSION_FILES_MAX }, _, _>"
+    )]
     pub files: Option<Vec<FileRequest>>,
 }
 
 /// Protocol 2: one file that the server requests from a source.
 #[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "flat::FileRequest")]
 pub struct FileRequest {
     /// The file as the source's manifest describes it, by the source's own name.
     #[serde(flatten)]
@@ -149,6 +160,7 @@ pub struct FileRequest {
 /// The payload of [`Message::FileBegin`](super::Message::FileBegin).
 #[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "flat::FileBegin")]
 pub struct FileBegin {
     /// The session.
     pub sync_id: SyncId,
@@ -194,7 +206,11 @@ pub struct SyncDone {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
     /// Protocol 2: the files that the target has installed, by the names of the offer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "list::some_at_most::<{ list::SESSION_FILES_MAX }, _, _>"
+    )]
     pub installed: Option<Vec<String>>,
 }
 
