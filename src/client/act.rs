@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use liverysync_core::{
     client::{ActStep, ActTalk},
     league::{Act, ActReport},
-    wire::messages::Message,
+    wire::{frame, messages::Message},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -56,9 +56,11 @@ type Answer = Result<ActReport, liverysync_core::league::ActError>;
 
 async fn ask(address: (String, u16), mut talk: ActTalk) -> io::Result<Answer> {
     let mut stream = connect(address).await?;
-    let mut buffer = BytesMut::new();
+    let (mut buffer, mut limit) = (BytesMut::new(), frame::SMALL_BYTES_MAX);
     loop {
-        let step = talk.handle(next(&mut stream, &mut buffer).await?);
+        let message = next(&mut stream, &mut buffer, limit).await?;
+        limit = frame::server_limit(&message, limit);
+        let step = talk.handle(message);
         match step {
             ActStep::Send(messages) => {
                 let mut out = BytesMut::new();
@@ -72,9 +74,9 @@ async fn ask(address: (String, u16), mut talk: ActTalk) -> io::Result<Answer> {
 }
 
 /// Reads the next message.
-async fn next(stream: &mut TcpStream, buffer: &mut BytesMut) -> io::Result<Message> {
+async fn next(stream: &mut TcpStream, buffer: &mut BytesMut, limit: usize) -> io::Result<Message> {
     loop {
-        let message = Message::read_frame(buffer, Message::BYTES_MAX);
+        let message = Message::read_frame(buffer, limit);
         let message = message.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         if let Some(message) = message {
             return Ok(message);

@@ -62,7 +62,7 @@ impl Link {
     ) -> io::Result<Self> {
         let (mut reader, outbox, mut writer) = split(stream, WRITE_TIMEOUT, &Pool::default())?;
         throttles.apply(&mut reader, &mut writer);
-        reader.set_limit(frame::PAYLOAD_BYTES_MAX);
+        reader.set_limit(frame::SMALL_BYTES_MAX);
         let (to_machine, inputs) = mpsc::channel(MESSAGES_MAX);
         let read = LinkReader::new(stage_queue, outbox.clone(), to_machine);
         let read = tokio::spawn(read.run(reader));
@@ -124,6 +124,9 @@ impl LinkReader {
                 Ok(payload) => Message::read(&payload).map_err(LinkError::from),
                 Err(error) => Err(error),
             };
+            if let Ok(message) = &message {
+                reader.set_limit(frame::server_limit(message, reader.limit()));
+            }
             let handled = message.and_then(|message| self.handle(message));
             let failed = handled.is_err();
             if let Some(input) = handled.transpose()

@@ -85,6 +85,10 @@ impl Reader {
         self.limit = limit;
     }
 
+    pub(crate) const fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// Limits the speed at which files are read.
     pub(crate) fn set_throttle(&mut self, throttle: Arc<Throttle>) {
         self.throttle = Some(throttle);

@@ -136,9 +136,7 @@ impl LinkReader {
                 Ok(message) => message,
                 Err(error) => break with_causes(&error),
             };
-            if matches!(message, Message::Hello(_)) {
-                self.reader.set_limit(frame::PAYLOAD_BYTES_MAX);
-            }
+            self.reader.set_limit(frame::client_limit(&message, self.reader.limit()));
             let server_runs = match message {
                 Message::Credit(credit) => {
                     self.outbox.give_credit(credit.bytes);

@@ -9,14 +9,14 @@ use liverysync_core::wire::messages::PROTOCOL_2;
 use super::*;
 
 /// Sends a message over a link.
-fn send(link: &mut TcpStream, message: &Message) {
+pub(super) fn send(link: &mut TcpStream, message: &Message) {
     let mut sent = BytesMut::new();
     message.write_frame(&mut sent);
     link.write_all(&sent).unwrap();
 }
 
 /// Returns the messages that arrive until the other side closes the link.
-fn read_to_end(link: &mut TcpStream) -> Vec<Message> {
+pub(super) fn read_to_end(link: &mut TcpStream) -> Vec<Message> {
     link.set_read_timeout(Some(PATIENCE)).unwrap();
     let (mut bytes, mut messages) = (Vec::new(), Vec::new());
     link.read_to_end(&mut bytes).unwrap();

@@ -9,6 +9,7 @@ mod builds;
 mod crowds;
 mod damage;
 mod earlier;
+mod frames;
 mod identity;
 mod store;
 

@@ -2,7 +2,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::messages::WireError;
+use super::messages::{Message, PROTOCOL_2, WireError};
 
 /// Size of the length before each payload, in bytes.
 pub const HEADER_BYTES: usize = 4;
@@ -10,7 +10,11 @@ pub const HEADER_BYTES: usize = 4;
 /// Largest payload before HELLO, in bytes. It bounds the memory that a stranger can take up.
 pub const STRANGER_BYTES_MAX: usize = 16 * 1024;
 
-/// Largest payload after HELLO, in bytes: a manifest of 50,000 files fits.
+/// Largest payload while no list of files is due, in bytes: from a server before WELCOME, and from a client of protocol 2
+/// that has not said what it has.
+pub const SMALL_BYTES_MAX: usize = 64 * 1024;
+
+/// Largest payload after that, in bytes: a manifest of 50,000 files fits.
 pub const PAYLOAD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Takes the next whole payload out of `buffer`. Returns `None` until all of it has arrived.
@@ -30,6 +34,30 @@ pub fn split(buffer: &mut BytesMut, limit: usize) -> Result<Option<Bytes>, WireE
     }
     buffer.advance(HEADER_BYTES);
     Ok(Some(buffer.split_to(claimed).freeze()))
+}
+
+/// Returns the largest payload that a client may send after `message`, in bytes. `limit` is the one until now, which is
+/// [`STRANGER_BYTES_MAX`] at first.
+#[must_use]
+pub fn client_limit(message: &Message, limit: usize) -> usize {
+    match message {
+        Message::Hello(hello) => {
+            let speaks_v2 = hello.liverysync.is_some_and(|version| version >= PROTOCOL_2);
+            // Without a hash it only looks, or looks first.
+            let looks = speaks_v2 && hello.manifest_hash.is_empty();
+            if looks { limit.max(SMALL_BYTES_MAX) } else { PAYLOAD_BYTES_MAX }
+        }
+        // Its list comes once it knows what the league has.
+        Message::RequestManifest(_) if limit > STRANGER_BYTES_MAX => PAYLOAD_BYTES_MAX,
+        _ => limit,
+    }
+}
+
+/// Returns the largest payload that a server may send after `message`, in bytes. `limit` is the one until now, which is
+/// [`SMALL_BYTES_MAX`] at first.
+#[must_use]
+pub const fn server_limit(message: &Message, limit: usize) -> usize {
+    if matches!(message, Message::Welcome(_)) { PAYLOAD_BYTES_MAX } else { limit }
 }
 
 /// Appends a frame to `out`. `payload` writes its payload.

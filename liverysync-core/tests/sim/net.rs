@@ -69,6 +69,8 @@ pub(crate) struct Pipe {
     pub(crate) busy: bool,
     /// Bytes that the receiver has read and not split yet.
     pub(crate) inbox: BytesMut,
+    /// Largest payload that the receiver takes at present.
+    pub(crate) limit: usize,
     /// Nothing arrives until the partition heals. `None` stands for the end of the stream.
     pub(crate) silent: bool,
     pub(crate) held: Vec<Option<Bytes>>,
@@ -76,7 +78,7 @@ pub(crate) struct Pipe {
 }
 
 impl Pipe {
-    pub(crate) fn new(delay: u64, bytes_per_second: u64) -> Self {
+    pub(crate) fn new(delay: u64, bytes_per_second: u64, limit: usize) -> Self {
         Self {
             delay,
             bytes_per_second,
@@ -85,6 +87,7 @@ impl Pipe {
             plane: Plane::default(),
             busy: false,
             inbox: BytesMut::new(),
+            limit,
             silent: false,
             held: Vec::new(),
             last_arrival: 0,
@@ -123,7 +126,6 @@ pub(crate) struct Link {
     pub(crate) client_open: bool,
     /// Drops everything that was on its way when the connection broke.
     pub(crate) broken: bool,
-    pub(crate) greeted: bool,
     pub(crate) up: Pipe,
     pub(crate) down: Pipe,
 }

@@ -11,9 +11,10 @@ impl World {
             {
                 return;
             }
-            let inbox = &mut self.links[link].down.inbox;
-            let message = Message::read_frame(inbox, Message::BYTES_MAX).expect("our own message");
-            let Some(message) = message else { return };
+            let down = &mut self.links[link].down;
+            let message = Message::read_frame(&mut down.inbox, down.limit);
+            let Some(message) = message.expect("our own message") else { return };
+            down.limit = frame::server_limit(&message, down.limit);
             match (&self.pcs[pc].brain, message) {
                 (_, Message::Credit(credit)) => self.client_gets_credit(link, credit),
                 (Brain::New(_), Message::Data(data)) => self.client_takes(pc, data),

@@ -15,6 +15,9 @@ impl World {
             return;
         }
         let line = self.pcs[pc].line;
+        // A liar that says too much would only lose its link.
+        let is_liar = matches!(self.pcs[pc].brain, Brain::Liar(_));
+        let limit = if is_liar { Message::BYTES_MAX } else { frame::STRANGER_BYTES_MAX };
         let link = self.links.len();
         self.connections += 1;
         self.links.push(Link {
@@ -22,9 +25,8 @@ impl World {
             member: None,
             client_open: true,
             broken: false,
-            greeted: false,
-            up: Pipe::new(line.delay_up, line.up),
-            down: Pipe::new(line.delay_down, line.down),
+            up: Pipe::new(line.delay_up, line.up, limit),
+            down: Pipe::new(line.delay_down, line.down, frame::SMALL_BYTES_MAX),
         });
         self.pcs[pc].link = Some(link);
         if let Brain::New(new_pc) = &mut self.pcs[pc].brain {

@@ -23,6 +23,7 @@ use liverysync_core::{
     union::PeerId,
     wire::{
         data::{Data, Decoder, TransferId},
+        frame,
         messages::{ActReply, ActRequest, Message, Role},
     },
 };

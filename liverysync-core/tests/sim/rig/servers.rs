@@ -189,14 +189,12 @@ impl World {
 
     pub(super) fn read_at_server(&mut self, link: LinkId) {
         while let Some(member) = self.links[link].member {
-            let greeted = self.links[link].greeted;
-            let limit = if greeted { Message::BYTES_MAX } else { Message::STRANGER_BYTES_MAX };
-            let inbox = &mut self.links[link].up.inbox;
-            let message = Message::read_frame(inbox, limit).expect("our own message");
+            let from = &mut self.links[link];
+            let message =
+                Message::read_frame(&mut from.up.inbox, from.up.limit).expect("our own message");
             let Some(message) = message else { return };
-            if matches!(message, Message::Hello(_)) {
-                self.links[link].greeted = true;
-            }
+            let up = &mut self.links[link].up;
+            up.limit = frame::client_limit(&message, up.limit);
             match &self.server {
                 SimServer::New(_) => self.server_receives(link, member, message),
                 SimServer::Old(_) => self.old_server_receives(link, message),
