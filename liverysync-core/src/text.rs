@@ -51,6 +51,19 @@ pub fn escape_limited(text: &str, chars: usize) -> Cow<'_, str> {
     escape(text)
 }
 
+/// Longest text of a peer in an event or an error, in characters.
+const SAID_CHARS_MAX: usize = 300;
+
+/// Cuts a text of a peer to 300 characters, the last of which is then `…`, and frees the memory of the rest.
+pub(crate) fn limit_said(text: &mut String) {
+    let mut ends = text.char_indices().skip(SAID_CHARS_MAX - 1).map(|(at, _)| at);
+    if let (Some(end), Some(_)) = (ends.next(), ends.next()) {
+        text.truncate(end);
+        text.push('…');
+        text.shrink_to_fit();
+    }
+}
+
 /// Error for a text that does not have the form of what it should be. It says which form that is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -157,6 +170,19 @@ mod tests {
     fn check_limited(text: &str, chars: usize, expected: &str) {
         assert_eq!(escape_limited(text, chars), expected);
         assert!(expected.chars().count() <= chars.max(1));
+    }
+
+    #[test]
+    fn a_text_of_a_peer_has_at_most_300_characters() {
+        let said = |text: String| {
+            let mut said = text;
+            limit_said(&mut said);
+            said
+        };
+        for fits in [String::new(), "é".repeat(300)] {
+            assert_eq!(said(fits.clone()), fits);
+        }
+        assert_eq!(said("é".repeat(301)), "é".repeat(299) + "…");
     }
 
     #[test]

@@ -83,7 +83,8 @@ impl Context {
         self.outputs.is_empty()
     }
 
-    pub(super) fn event(&mut self, event: Event) {
+    pub(super) fn event(&mut self, mut event: Event) {
+        event.limit_texts();
         self.push(Output::Event(event));
     }
 

@@ -10,6 +10,7 @@ use crate::{
     lint::Finding,
     path::RelPath,
     select::Skipped,
+    text::limit_said,
     wire::messages::{OwnerNews, Role, SyncId, SyncOffer},
 };
 
@@ -279,6 +280,32 @@ impl Event {
             role: offer.role,
             files: files.map(Vec::len),
             bytes: files.map(|files| files.iter().map(|file| file.info.size).sum()),
+        }
+    }
+
+    /// Cuts the texts that may be the server's.
+    pub(super) fn limit_texts(&mut self) {
+        match self {
+            Self::Disconnected { reason, .. } | Self::ServerError { reason } => limit_said(reason),
+            Self::Refused { path, reason }
+            | Self::SendFailed { path, reason, .. }
+            | Self::ReceiveFailed { path, reason, .. } => {
+                limit_said(path);
+                limit_said(reason);
+            }
+            Self::Held { livery, until, finding, .. } => {
+                limit_said(livery);
+                until.iter_mut().chain(finding).for_each(limit_said);
+            }
+            Self::OwnerNews { livery, by, .. } => {
+                limit_said(livery);
+                by.iter_mut().for_each(limit_said);
+            }
+            Self::InSync { outstanding, .. } => {
+                outstanding.iter_mut().for_each(Outstanding::limit_texts);
+            }
+            Self::Plan(plan) => plan.limit_texts(),
+            _ => {}
         }
     }
 

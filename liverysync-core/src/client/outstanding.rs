@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{
     league::HoldReason,
-    text::{escape, escape_limited},
+    text::{escape, limit_said},
     wire::messages::{HeldNotice, RefusedFile},
 };
 
@@ -56,17 +56,27 @@ pub enum Outstanding {
 
 impl From<&RefusedFile> for Outstanding {
     fn from(file: &RefusedFile) -> Self {
-        let reason = escape_limited(&file.reason, REASON_CHARS_MAX).to_string();
-        Self::Refused { path: file.rel_path.clone(), reason }
+        // The server wrote it.
+        Self::Refused { path: file.rel_path.clone(), reason: escape(&file.reason).into_owned() }
     }
 }
-
-/// Most characters of a reason that the server gives.
-const REASON_CHARS_MAX: usize = 300;
 
 impl From<&HeldNotice> for Outstanding {
     fn from(notice: &HeldNotice) -> Self {
         Self::Held { path: notice.livery.clone(), reason: hold_reason(notice) }
+    }
+}
+
+impl Outstanding {
+    /// Cuts the texts that may be the server's.
+    pub(super) fn limit_texts(&mut self) {
+        let (Self::NotInstallable { path, reason }
+        | Self::Damaged { path, reason }
+        | Self::ShareNeeded { path, reason }
+        | Self::Held { path, reason }
+        | Self::Refused { path, reason }) = self;
+        limit_said(path);
+        limit_said(reason);
     }
 }
 

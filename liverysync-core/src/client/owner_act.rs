@@ -3,7 +3,7 @@
 use super::protocol_1::Dialect;
 use crate::{
     league::{Act, ActError, ActReport, MemberKey},
-    text::limit_name,
+    text::{limit_name, limit_said},
     wire::messages::{ActRequest, BUILD, Hello, Message, PROTOCOL_2},
 };
 
@@ -62,7 +62,10 @@ impl ActTalk {
                 ActStep::Send([Message::Hello(hello)].into_iter().chain(request).collect())
             }
             Message::Acted(reply) => ActStep::Answered(reply.into()),
-            Message::Error(report) if report.sync_id.is_none() => ActStep::Failed(report.message),
+            Message::Error(mut report) if report.sync_id.is_none() => {
+                limit_said(&mut report.message);
+                ActStep::Failed(report.message)
+            }
             _ => ActStep::Send(Vec::new()),
         }
     }

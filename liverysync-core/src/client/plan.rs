@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use super::{Outstanding, Role};
-use crate::{hash::ContentHash, path::RelPath};
+use crate::{hash::ContentHash, path::RelPath, text::limit_said};
 
 /// The actions that a client would take if it made no dry run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -55,6 +55,23 @@ pub struct Plan {
     /// The damaged files of the league, with the damage.
     #[serde(serialize_with = "refused")]
     pub damaged: Vec<(String, String)>,
+}
+
+impl Plan {
+    /// Cuts the texts that may be the server's.
+    pub(super) fn limit_texts(&mut self) {
+        self.outstanding.iter_mut().for_each(Outstanding::limit_texts);
+        let files = self.refuse.iter_mut().chain(&mut self.failed).chain(&mut self.damaged);
+        for (path, reason) in files {
+            limit_said(path);
+            limit_said(reason);
+        }
+        for held in &mut self.held {
+            limit_said(&mut held.livery);
+            limit_said(&mut held.reason);
+            held.since.iter_mut().for_each(limit_said);
+        }
+    }
 }
 
 /// A livery that a driver has changed and the others do not get yet.

@@ -71,7 +71,8 @@ impl Context {
         self.outputs.push_back(output);
     }
 
-    pub(super) fn event(&mut self, event: Event) {
+    pub(super) fn event(&mut self, mut event: Event) {
+        event.limit_texts();
         self.output(Output::Event(event));
     }
 

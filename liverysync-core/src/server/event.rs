@@ -12,6 +12,7 @@ use crate::{
     lint::Finding,
     path::RelPath,
     select::Skipped,
+    text::limit_said,
     transfer::SourceFault,
     union::{PeerId, Refusal},
     wire::messages::SyncId,
@@ -251,6 +252,22 @@ pub struct DifferingSetting {
     pub used: String,
     /// The value that the server was told.
     pub given: String,
+}
+
+impl Event {
+    /// Cuts the texts that may be a client's. Its name is cut when it arrives, and a path that keeps the path rule is short.
+    pub(super) fn limit_texts(&mut self) {
+        match self {
+            Self::Left { reason: text, .. }
+            | Self::SourceFault { path: text, .. }
+            | Self::TargetFault { message: text, .. } => limit_said(text),
+            Self::OwnerActed { names, .. } => names.iter_mut().for_each(limit_said),
+            Self::Manifest { left_out, .. } => {
+                left_out.iter_mut().for_each(|item| limit_said(&mut item.path));
+            }
+            _ => {}
+        }
+    }
 }
 
 /// The reason why a file is not offered to a client.

@@ -7,9 +7,14 @@ use liverysync_core::{
         ClientConfig, ClientMachine, DiskOutcome, DiskRequest, Event, Input, Now, Output, Role,
     },
     hash::ContentHash,
+    league::HoldReason,
     wire::{
         data::TransferId,
-        messages::{BUILD, FileInfo, Message, OfferedFile, SyncId, SyncOffer, Welcome},
+        messages::{
+            BUILD, ErrorReport, FileInfo, FileRequest, HeldNotice, Message, Notices, OfferedFile,
+            OwnerNews, OwnerNotice, Resume, SendFiles, ServerState, SyncId, SyncOffer, SyncStatus,
+            Welcome,
+        },
     },
 };
 
@@ -113,4 +118,76 @@ fn of_two_spellings_of_one_name_in_an_offer_one_is_taken() {
         _ => None,
     });
     assert_eq!(refused.collect::<Vec<_>>(), names[1..4]);
+}
+
+#[test]
+fn an_event_has_at_most_300_characters_of_a_servers_text() {
+    let mut client = Client::connected();
+    let long = "é".repeat(1_000_000);
+    let offered = OfferedFile {
+        info: FileInfo { rel_path: long.clone(), ..FileInfo::default() },
+        transfer: Some(TransferId(0)),
+        ..OfferedFile::default()
+    };
+    let request = FileRequest {
+        info: FileInfo { rel_path: long.clone(), ..FileInfo::default() },
+        resume: Resume { transfer: TransferId(1), offset: 0 },
+    };
+    let offer = |sync_id: &str, role, files| {
+        Message::SyncOffer(SyncOffer {
+            sync_id: SyncId::new(sync_id).unwrap(),
+            role,
+            current_hash: String::new(),
+            source_client_id: String::new(),
+            target_client_id: String::new(),
+            files,
+        })
+    };
+    let held = HeldNotice {
+        livery: long.clone(),
+        cause: HoldReason::Lint,
+        until: Some(long.clone()),
+        limit: None,
+        finding: Some(long.clone()),
+    };
+    let status =
+        SyncStatus { revision: 0, missing: 0, missing_bytes: 0, needed_by_others: 0, withheld: 1 };
+    let notice =
+        OwnerNotice { livery: long.clone(), news: OwnerNews::Changed, by: Some(long.clone()) };
+    let state = ServerState {
+        sync_status: Some(status),
+        blocked: vec![long.clone()],
+        held: vec![held],
+        ..ServerState::default()
+    };
+    for message in [
+        Message::Error(ErrorReport { message: long.clone(), ..ErrorReport::default() }),
+        Message::ServerState(state),
+        offer("down", Role::Target, Some(vec![offered])),
+        offer("up", Role::Source, None),
+        Message::SendFiles(SendFiles {
+            sync_id: SyncId::new("up").unwrap(),
+            paths: Vec::new(),
+            files: Some(vec![request]),
+        }),
+        Message::Notices(Notices { notices: vec![notice] }),
+    ] {
+        client.feed(Input::Received(message));
+    }
+    client.feed(Input::LinkDown(long));
+    let texts: String = client.events.iter().map(|event| format!("{event:?}\n")).collect();
+    for kind in [
+        "ServerError",
+        "ReceiveFailed",
+        "SendFailed",
+        "Held",
+        "OwnerNews",
+        "InSync",
+        "Disconnected",
+    ] {
+        assert!(texts.lines().any(|text| text.starts_with(kind)), "{kind}");
+    }
+    let cut = format!("{}…", "é".repeat(299));
+    assert!(texts.contains(&cut));
+    assert!(!texts.contains(&"é".repeat(300)));
 }

@@ -1,5 +1,6 @@
 //! Tests of the public API, in one binary.
 
+mod hostile_client;
 mod hostile_server;
 mod lineage;
 mod lists;
