@@ -83,7 +83,6 @@ impl Unplaced {
     }
 
     /// Returns the files of updates that have not arrived.
-    #[cfg(feature = "server")]
     pub(super) fn awaited(&self) -> impl Iterator<Item = &Claimant> {
         self.awaited.iter().filter_map(|(key, peer)| self.held_file(*peer, key))
     }
