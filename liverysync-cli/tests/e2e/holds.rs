@@ -85,7 +85,7 @@ fn a_freeze_ends_at_its_time() {
     let held = drivers[0].process.wait_for_event("held");
     assert_eq!(
         held,
-        json!({"event": "held", "livery": "77 Iris", "cause": "freeze", "until": null, "limit": null})
+        json!({"event": "held", "livery": "77 Iris", "cause": "freeze", "until": null, "limit": null, "finding": null})
     );
     assert_eq!(drivers[1].folder.read(OLD).unwrap(), b"first");
 
