@@ -84,6 +84,7 @@ def test_an_event_is_made_from_its_json() -> None:
                     }
                 ],
                 "held": [{"livery": "h", "name": "Aoi", "yours": False, "since": None, "reason": "frozen"}],
+                "damaged": [{"path": "i.png", "reason": "it is empty"}],
             }
         )
     )
@@ -104,6 +105,7 @@ def test_an_event_is_made_from_its_json() -> None:
         only="source",
         open_conflicts=(client_events.OpenConflict("e.png", "f.png", "both", "0" * 64, free=False, other="Aoi"),),
         held=(client_events.PlannedHold("h", "Aoi", False, None, "frozen"),),
+        damaged=(client_events.PlannedRefusal("i.png", "it is empty"),),
     )
     left_out = [{"path": "x", "kind": "name", "reason": "no"}]
     told = server_events.decode(
