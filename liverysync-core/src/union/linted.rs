@@ -26,7 +26,7 @@ impl Union {
         self.judge(&self.entries.iter().map(file).collect(), rules)
     }
 
-    /// Returns what is wrong with some liveries of the union, by the league's rules.
+    /// Returns what is wrong with a livery of the union, by the league's rules.
     #[cfg(feature = "server")]
     pub(crate) fn findings_of(&self, livery: &str) -> Vec<Finding> {
         self.judge_livery(livery, livery, self.files_in(livery))
