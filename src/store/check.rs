@@ -6,10 +6,11 @@ use std::{
     io,
     path::Path,
     sync::{
-        Arc, PoisonError, Weak,
+        Arc, PoisonError,
         atomic::{AtomicUsize, Ordering},
         mpsc::{self, RecvTimeoutError},
     },
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -20,7 +21,7 @@ use liverysync_core::{
 };
 
 use super::{
-    Shared, Store, StoreError,
+    Index, Store, StoreError,
     folder::{Folder, StoredBlob},
     read_fault_kind,
 };
@@ -113,7 +114,7 @@ pub(crate) struct CheckPace {
 /// The check in the background: it reads all contents, again and again, and those that somebody complains about first.
 struct Checker<F> {
     folder: Arc<Folder>,
-    shared: Weak<Shared>,
+    index: Arc<Index>,
     pace: CheckPace,
     complaints: mpsc::Receiver<ContentHash>,
     waiting: VecDeque<ContentHash>,
@@ -123,10 +124,26 @@ struct Checker<F> {
 /// The store has closed.
 struct Closed;
 
+/// The thread of the check, which ends with its queue.
+#[derive(Debug)]
+pub(super) struct RunningCheck {
+    complaints: mpsc::Sender<ContentHash>,
+    thread: JoinHandle<()>,
+}
+
+impl RunningCheck {
+    /// Ends the check. Its thread holds the folder, and a folder for one run is removed with its last holder.
+    pub(super) fn end(self) {
+        let Self { complaints, thread } = self;
+        drop(complaints);
+        let _panicked = thread.join();
+    }
+}
+
 impl<F: FnMut(ContentHash)> Checker<F> {
     fn run(mut self) -> Result<(), Closed> {
         loop {
-            for content in self.shared.upgrade().ok_or(Closed)?.contents() {
+            for content in self.index.contents() {
                 self.verify_waiting()?;
                 self.verify(content.hash)?;
             }
@@ -208,13 +225,15 @@ impl Store {
         wrong: impl FnMut(ContentHash) + Send + 'static,
     ) -> io::Result<()> {
         let (sender, complaints) = mpsc::channel();
-        let (folder, shared) = (Arc::clone(&self.0.folder), Arc::downgrade(&self.0));
+        let (folder, index) = (Arc::clone(&self.0.folder), Arc::clone(&self.0.index));
         let waiting = VecDeque::new();
-        let checker = Checker { folder, shared, pace, complaints, waiting, wrong };
-        std::thread::Builder::new().name("liverysync-check".to_owned()).spawn(move || {
+        let checker = Checker { folder, index, pace, complaints, waiting, wrong };
+        let named = std::thread::Builder::new().name("liverysync-check".to_owned());
+        let thread = named.spawn(move || {
             let _closed = checker.run();
         })?;
-        *self.0.checker.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        let running = RunningCheck { complaints: sender, thread };
+        *self.0.checker.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
         Ok(())
     }
 
@@ -223,7 +242,7 @@ impl Store {
         let checker = self.0.checker.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(checker) = &*checker {
             // It ends only with the store.
-            let _running = checker.send(hash);
+            let _running = checker.complaints.send(hash);
         }
     }
 }

@@ -43,6 +43,7 @@ pub(crate) use self::{
 };
 use self::{
     blob::{MemoryUse, Phase},
+    check::RunningCheck,
     durable::Unflushed,
     folder::{Folder, StoredBlob},
     worker::{Job, Worker},
@@ -123,8 +124,8 @@ struct Shared {
     flush: Option<mpsc::Sender<Unflushed>>,
     threads: Vec<JoinHandle<()>>,
     next_writer: AtomicU64,
-    /// The queue of the check in the background, which ends with it.
-    checker: Mutex<Option<mpsc::Sender<ContentHash>>>,
+    /// The check in the background.
+    checker: Mutex<Option<RunningCheck>>,
 }
 
 /// The contents of the store, by hash.
@@ -146,6 +147,20 @@ impl Index {
     fn lock(&self) -> MutexGuard<'_, HashMap<ContentHash, Entry>> {
         // Entries are only replaced as a whole, so the index is sound after a panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the stored contents, the least recently needed first.
+    fn contents(&self) -> Vec<Content> {
+        let mut all: Vec<_> = {
+            let entries = self.lock();
+            let stored = entries.values().filter_map(|entry| match entry {
+                Entry::Stored { stored, .. } => Some(*stored),
+                Entry::Receiving(_) => None,
+            });
+            stored.collect()
+        };
+        all.sort_by_key(|stored| (stored.needed, stored.content.hash));
+        all.into_iter().map(|stored| stored.content).collect()
     }
 
     /// Marks a content as complete.
@@ -214,7 +229,7 @@ impl Store {
 
     /// Returns the stored contents, the least recently needed first.
     pub(crate) fn contents(&self) -> Vec<Content> {
-        self.0.contents()
+        self.0.index.contents()
     }
 
     /// Starts to receive a content. With `resume`, it continues an earlier attempt, and [`BlobWriter::received`]
@@ -292,19 +307,6 @@ impl Shared {
         let _running = self.workers[at].send(job);
     }
 
-    fn contents(&self) -> Vec<Content> {
-        let mut all: Vec<_> = {
-            let entries = self.index.lock();
-            let stored = entries.values().filter_map(|entry| match entry {
-                Entry::Stored { stored, .. } => Some(*stored),
-                Entry::Receiving(_) => None,
-            });
-            stored.collect()
-        };
-        all.sort_by_key(|stored| (stored.needed, stored.content.hash));
-        all.into_iter().map(|stored| stored.content).collect()
-    }
-
     fn remove(&self, hash: ContentHash) {
         let mut entries = self.index.lock();
         if let Some(Entry::Receiving(blob)) = entries.remove(&hash) {
@@ -319,7 +321,8 @@ impl Drop for Shared {
     fn drop(&mut self) {
         self.workers.clear();
         self.flush = None;
-        *self.checker.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+        let checker = self.checker.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        checker.into_iter().for_each(RunningCheck::end);
         for thread in self.threads.drain(..) {
             // This may be a worker: the callback that it has just called may have permit the last handle of the store.
             if thread.thread().id() != std::thread::current().id() {
