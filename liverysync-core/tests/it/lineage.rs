@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 mod acts;
+mod deeds;
 mod held;
 mod league;
 mod limits;
@@ -31,7 +32,8 @@ use proptest::{
 };
 
 use self::{
-    league::{Base, Deed, League, any_deed, any_policy, any_scope, any_updates, by_key, gained},
+    deeds::{Base, Deed, any_deed, any_policy, any_scope, any_updates, words},
+    league::{League, by_key, gained},
     model::{Model, SyncStatus},
 };
 use crate::share;
