@@ -56,6 +56,7 @@ const SAID_CHARS_MAX: usize = 300;
 
 /// Cuts a text of a peer to 300 characters, the last of which is then `…`, and frees the memory of the rest.
 pub(crate) fn limit_said(text: &mut String) {
+    // The last character that fits gives way to the ellipsis, if there is one more.
     let mut ends = text.char_indices().skip(SAID_CHARS_MAX - 1).map(|(at, _)| at);
     if let (Some(end), Some(_)) = (ends.next(), ends.next()) {
         text.truncate(end);

@@ -51,7 +51,7 @@ const LINKS_MAX: usize = 1024;
 /// The most inputs that may wait for the control machine; then the links are not read.
 const INPUTS_MAX: usize = 256;
 
-/// The inputs of peers after which it is the turn of what waits: a time that is due, or a link.
+/// The inputs that peers have caused after which it is the turn of what else waits: a time that is due, or a link.
 const TURN_INPUTS: usize = 64;
 
 /// The interval at which the allow list and the acts of administrators are read.
@@ -143,8 +143,8 @@ impl Control {
         self.feed(Input::AllowList(self.allow_list.names()));
         let _nothing_to_do_yet = self.drain();
         self.feed(Input::Stored(self.store.contents()));
-        // The inputs of peers since a link was last accepted.
-        let mut said = 0;
+        // Those that peers have caused since it was last the turn of something else.
+        let mut inputs = 0;
         loop {
             let wake = self.drain();
             let far = tokio::time::Instant::now() + Duration::from_secs(3600);
@@ -153,21 +153,24 @@ impl Control {
                 _ = &mut stopped => break,
                 // Peers may never stop talking.
                 _ = requests.tick() => self.read_requests(),
-                () = tokio::time::sleep_until(wake.unwrap_or(far)), if said >= TURN_INPUTS => {
-                    said = 0;
+                () = tokio::time::sleep_until(wake.unwrap_or(far)), if inputs >= TURN_INPUTS => {
+                    inputs = 0;
                     self.feed(Input::Timeout);
                 }
-                accepted = listener.accept(), if said >= TURN_INPUTS => {
-                    said = 0;
+                accepted = listener.accept(), if inputs >= TURN_INPUTS => {
+                    inputs = 0;
                     self.handle_accepted(accepted).await;
                 }
-                Some(input) = self.outcomes_waiting.recv() => self.feed(input),
+                Some(input) = self.outcomes_waiting.recv() => {
+                    inputs += 1;
+                    self.feed(input);
+                }
                 Some(input) = self.waiting.recv() => {
-                    said += 1;
+                    inputs += 1;
                     self.handle(input);
                 }
                 accepted = listener.accept() => {
-                    said = 0;
+                    inputs = 0;
                     self.handle_accepted(accepted).await;
                 }
                 () = tokio::time::sleep_until(wake.unwrap_or(far)) => self.feed(Input::Timeout),

@@ -469,13 +469,22 @@ fn verifying_finds_a_flipped_bit_and_removes_it() {
     assert!(store.contents().iter().all(|stored| store.verify(stored.hash).unwrap()));
 }
 
+/// Checks a store in the background. Returns what is found to be wrong.
+fn check(store: &Store, pace: CheckPace) -> Receiver<ContentHash> {
+    let (sender, wrong) = channel();
+    let found = move |hash| {
+        let _test_ended = sender.send(hash);
+    };
+    store.check(pace, found).unwrap();
+    wrong
+}
+
 #[test]
 fn the_check_in_the_background_finds_it_too() {
     let (data, victim) = damaged();
     let store = Store::open(Some(data.path())).unwrap();
     assert!(!store.verify(victim.hash).unwrap());
-    let (sender, wrong) = channel();
-    store.check(ONCE, move |hash| sender.send(hash).unwrap()).unwrap();
+    let wrong = check(&store, ONCE);
     assert_eq!(wrong.recv().unwrap(), victim.hash);
 }
 
@@ -493,13 +502,7 @@ fn only_what_is_missing_or_wrong_is_lost() {
     // Such a loop stands for each error that says nothing about the bytes. Nobody can read it, not even root.
     std::os::unix::fs::symlink(path_of(unreadable.hash), path_of(unreadable.hash)).unwrap();
     fs::remove_file(path_of(missing.hash)).unwrap();
-    let (sender, wrong) = channel();
-    let pace = CheckPace { pause: Duration::ZERO, ..ONCE };
-    store
-        .check(pace, move |hash| {
-            let _test_ended = sender.send(hash);
-        })
-        .unwrap();
+    let wrong = check(&store, CheckPace { pause: Duration::ZERO, ..ONCE });
     // Three passes.
     let wrong: std::collections::BTreeSet<_> = wrong.iter().take(6).collect();
     assert_eq!(wrong, [victim.hash, missing.hash].into());
@@ -511,13 +514,7 @@ fn the_check_is_repeated() {
     let store = Store::open(Some(data.path())).unwrap();
     // The victim is the last that was needed, so this one has been read before it.
     let later = Content::of(b"one");
-    let (sender, wrong) = channel();
-    let pace = CheckPace { pause: Duration::ZERO, ..ONCE };
-    store
-        .check(pace, move |hash| {
-            let _test_ended = sender.send(hash);
-        })
-        .unwrap();
+    let wrong = check(&store, CheckPace { pause: Duration::ZERO, ..ONCE });
     assert_eq!(wrong.recv().unwrap(), victim.hash);
     fs::write(store.0.folder.blob_path(later.hash), b"two").unwrap();
     assert!(wrong.iter().any(|hash| hash == later.hash));
@@ -527,12 +524,7 @@ fn the_check_is_repeated() {
 fn a_content_is_verified_at_once_after_a_complaint() {
     let (data, victim) = damaged();
     let store = Store::open(Some(data.path())).unwrap();
-    let (sender, wrong) = channel();
-    store
-        .check(ONCE, move |hash| {
-            let _test_ended = sender.send(hash);
-        })
-        .unwrap();
+    let wrong = check(&store, ONCE);
     assert_eq!(wrong.recv().unwrap(), victim.hash, "in the pass");
     store.verify_soon(Content::of(b"one").hash);
     store.verify_soon(victim.hash);

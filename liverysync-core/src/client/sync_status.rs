@@ -1,6 +1,8 @@
 //! The sync status: in sync is a PC that has everything the league can give it, and that the league needs nothing more
 //! from.
 
+use std::collections::BTreeSet;
+
 use super::{
     Event, Outstanding,
     context::Context,
@@ -28,7 +30,7 @@ pub(super) struct SyncState {
     /// The liveries of this PC that the others do not get yet.
     held: Vec<HeldNotice>,
     /// The files of this PC that the league cannot take.
-    refused: Vec<RefusedFile>,
+    refused: BTreeSet<RefusedFile>,
     in_sync: bool,
 }
 
@@ -48,7 +50,7 @@ impl SyncState {
             blocked: Vec::new(),
             guess,
             held: Vec::new(),
-            refused: Vec::new(),
+            refused: BTreeSet::new(),
             in_sync: false,
         }
     }
@@ -104,7 +106,8 @@ impl SyncState {
 
     /// Takes the files of this PC that the league cannot take. Their driver hears of each once for each reason.
     fn handle_refused(&mut self, cx: &mut Context, refused: Vec<RefusedFile>) {
-        for file in refused.iter().filter(|file| !self.refused.contains(file)) {
+        let refused: BTreeSet<_> = refused.into_iter().collect();
+        for file in refused.difference(&self.refused) {
             let RefusedFile { rel_path: path, reason } = file.clone();
             cx.event(Event::Refused { path, reason });
         }

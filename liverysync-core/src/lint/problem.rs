@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::{inspect::Damage, text::escape};
+use crate::{
+    inspect::Damage,
+    text::{escape, escape_limited},
+};
 
 /// Something that is probably wrong. Names in it are those on the disk.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -168,7 +171,7 @@ impl fmt::Display for Problem {
             }
             Self::NewFolder => f.write_str("the name that Windows gives a new folder"),
             Self::NameNotAllowed { allowed } => {
-                write!(f, "the league wants names like {}", escape(&allowed.join(" or ")))
+                write!(f, "the league wants names like {}", list(allowed, " or "))
             }
             Self::LiveryTooLarge { size, most } => {
                 write!(f, "{}; the league allows {} a livery", bytes(*size), bytes(*most))
@@ -195,10 +198,17 @@ impl fmt::Display for Problem {
                 write!(f, "{}; the league allows {} a file", bytes(*size), bytes(*most))
             }
             Self::FileNotAllowed { allowed } => {
-                write!(f, "the league allows only {}", escape(&allowed.join(", ")))
+                write!(f, "the league allows only {}", list(allowed, ", "))
             }
         }
     }
+}
+
+/// Longest list of what a league allows, in characters: it may be the server's.
+const ALLOWED_CHARS_MAX: usize = 200;
+
+fn list(allowed: &[String], between: &str) -> String {
+    escape_limited(&allowed.join(between), ALLOWED_CHARS_MAX).into_owned()
 }
 
 fn count(number: usize, thing: &str) -> String {

@@ -201,14 +201,14 @@ impl Union {
             self.exceeded(&demand, &Planned::default())
         };
         let unknown = HoldCause::new(HoldReason::Approval);
-        let mut findings = self.findings_in(hold).into_iter();
+        let broken = || self.findings_in(hold).into_iter().next();
         match frozen {
             _ if hold.state == HoldState::Rejected => HoldCause::new(HoldReason::Rejected),
             _ if self.blocked_file(hold).is_some() => HoldCause::new(HoldReason::Blocked),
             _ if self.damaged_in(hold).next().is_some() => HoldCause::new(HoldReason::Damaged),
             // First of what ends by itself or by an admin: its driver can do something about it.
-            _ if let Some(finding) = findings.next() => {
-                HoldCause { finding: Some(finding), ..HoldCause::new(HoldReason::Lint) }
+            _ if let finding @ Some(_) = broken() => {
+                HoldCause { finding, ..HoldCause::new(HoldReason::Lint) }
             }
             Some(until) => HoldCause { until, ..HoldCause::new(HoldReason::Freeze) },
             None if self.settings.approval => HoldCause::new(HoldReason::Approval),

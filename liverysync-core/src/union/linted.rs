@@ -15,6 +15,10 @@ use crate::{
     path::{PathKey, RelPath, fold},
 };
 
+/// Most files of a livery that are looked at beside those that change. The game has a dozen, and a peer must not make each change
+/// of one file as expensive as its livery is large.
+const JUDGED_MAX: usize = 500;
+
 /// Files to judge, by key.
 type Files<'a> = BTreeMap<&'a PathKey, (&'a RelPath, Content)>;
 
@@ -115,7 +119,7 @@ impl Union {
     }
 
     fn files_in(&self, livery: &str) -> Files<'_> {
-        self.entries.of_livery(livery).map(file).collect()
+        self.entries.of_livery(livery).take(JUDGED_MAX).map(file).collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Members who turned out to be one driver: what one of them published and owns is the other's from then on.
 
-use super::{Outcome, Union, owners::Ownership};
+use super::{Outcome, PeerId, Union, UnionEntry, owners::Ownership};
 use crate::league::{ActError, MemberId, Record};
 
 impl Union {
@@ -45,6 +45,29 @@ impl Union {
         Ok(())
     }
 
+    /// Notes that a peer has reported as a member, or, without one, that it may have left.
+    pub(super) fn note_pc(&mut self, peer: PeerId, member: Option<MemberId>) {
+        if let Some(member) = member {
+            self.pcs.entry(self.present(member)).or_default().insert(peer);
+            return;
+        }
+        self.pcs.retain(|_, pcs| {
+            pcs.remove(&peer);
+            !pcs.is_empty()
+        });
+    }
+
+    /// Returns true if another connected PC of a member has the content of an entry.
+    pub(super) fn is_on_other_pc(
+        &self,
+        entry: &UnionEntry,
+        peer: PeerId,
+        member: MemberId,
+    ) -> bool {
+        let pcs = self.pcs.get(&member).into_iter().flatten();
+        pcs.filter(|other| **other != peer).any(|other| entry.local(*other).is_some())
+    }
+
     pub(super) fn apply_merged(&mut self, former: MemberId, member: MemberId) {
         let renamed = |one: &mut MemberId| {
             if *one == former {
@@ -54,6 +77,9 @@ impl Union {
         self.merged.values_mut().for_each(renamed);
         self.merged.insert(former, member);
         self.usage.merge(former, member);
+        if let Some(pcs) = self.pcs.remove(&former) {
+            self.pcs.entry(member).or_default().extend(pcs);
+        }
         let owners = self.owners.values_mut().map(|ownership| &mut ownership.owners);
         for members in owners.chain(self.met.values_mut()) {
             if members.remove(&former) {

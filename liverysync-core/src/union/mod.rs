@@ -206,8 +206,8 @@ pub struct Union {
     met: BTreeMap<String, BTreeSet<MemberId>>,
     /// Members who were merged into others, with the member that each is now.
     merged: BTreeMap<MemberId, MemberId>,
-    /// The members of the connected peers that have reported files.
-    connected: BTreeMap<PeerId, MemberId>,
+    /// The connected PCs of each member that have reported files.
+    pcs: BTreeMap<MemberId, BTreeSet<PeerId>>,
     /// Folders for whose updates contents have arrived since the last step.
     arrived: BTreeSet<(String, PeerId)>,
     /// Members who may not connect.
@@ -428,10 +428,7 @@ impl Union {
         for change in changes {
             let Change { peer, arrival, member, complete, lost, gained } = change;
             returned.extend(complete.then_some(member));
-            match member {
-                Some(member) => self.connected.insert(peer, member),
-                None => self.connected.remove(&peer),
-            };
+            self.note_pc(peer, member);
             // Noted before the removal forgets it: an edit of such a file replaces the copy in its conflict folder.
             let counted = |lost: &Entry| {
                 let name = self.filed_elsewhere.get(lost.path.key())?.get(&peer)?.1.clone();

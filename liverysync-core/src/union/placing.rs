@@ -12,7 +12,7 @@ use super::{
 use crate::{
     conflict::{Scope, parse_conflict_name, plain_stem},
     hash::Content,
-    league::{Cause, MemberId},
+    league::Cause,
     manifest::Entry,
     path::{InvalidPath, PathKey, RelPath},
 };
@@ -205,12 +205,6 @@ impl Union {
                     && !self.is_on_other_pc(entry, claimant.peer, member)
             }
         }
-    }
-
-    /// Returns true if another connected PC of a member has a content.
-    fn is_on_other_pc(&self, entry: &UnionEntry, peer: PeerId, member: MemberId) -> bool {
-        let of = |peer: PeerId| self.connected.get(&peer).map(|member| self.present(*member));
-        entry.holders().any(|(holder, _)| holder != peer && of(holder) == Some(member))
     }
 
     /// Returns the relation of a file to a free name that never had it.

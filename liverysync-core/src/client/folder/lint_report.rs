@@ -32,7 +32,7 @@ impl LintReport {
         self.received.insert(key.clone(), hash);
     }
 
-    /// Takes the rules of the league. Returns true if they are others than before.
+    /// Takes the rules of the league. Returns true if they have changed.
     pub(super) fn handle_rules(&mut self, rules: Option<LintRules>) -> bool {
         let rules = rules.filter(LintRules::fit_league);
         let are_new = self.rules != rules;

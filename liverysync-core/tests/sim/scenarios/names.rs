@@ -2,7 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use liverysync_core::{client, hash::Content, league::Act, path::fold, server};
+use liverysync_core::{
+    client,
+    hash::Content,
+    league::{Act, Setting},
+    path::fold,
+    server,
+};
 
 use super::{PATH, conflict, league};
 use crate::{
@@ -102,6 +108,26 @@ fn a_folder_of_placeholders_and_unshared_files_is_not_shared() {
     world.check_files(b, &[]);
 }
 
+impl World {
+    /// Returns the files that a PC was told the league cannot take.
+    fn refused_files(&self, pc: usize) -> Vec<(String, String)> {
+        let told = self.events(pc).iter().filter_map(|event| match event {
+            client::Event::Refused { path, reason } => Some((path.clone(), reason.clone())),
+            _ => None,
+        });
+        told.collect()
+    }
+
+    /// Returns what a PC lacked when it was last in sync.
+    fn outstanding(&self, pc: usize) -> Vec<client::Outstanding> {
+        let mut last = self.events(pc).iter().rev().filter_map(|event| match event {
+            client::Event::InSync { outstanding, .. } => Some(outstanding.clone()),
+            _ => None,
+        });
+        last.next().unwrap()
+    }
+}
+
 #[test]
 fn whoever_has_a_file_that_the_league_cannot_take_is_told() {
     let mut world = World::remembering();
@@ -109,32 +135,42 @@ fn whoever_has_a_file_that_the_league_cannot_take_is_told() {
     world.rest();
     let second = world.join("second", &[("loose.png/a.png", b"in a folder"), (PATH, b"fine")]);
     world.rest_of_us();
-    let told = |world: &World| {
-        let events = world.events(second).iter();
-        let told = events.filter_map(|event| match event {
-            client::Event::Refused { path, reason } => Some((path.clone(), reason.clone())),
-            _ => None,
-        });
-        told.collect::<Vec<_>>()
-    };
     let reason = "loose.png is a file, so it cannot contain files".to_owned();
-    assert_eq!(told(&world), [("loose.png/a.png".to_owned(), reason.clone())]);
-    let outstanding = |world: &World| {
-        let events = world.events(second).iter().rev();
-        let mut last = events.filter_map(|event| match event {
-            client::Event::InSync { outstanding, .. } => Some(outstanding.clone()),
-            _ => None,
-        });
-        last.next().unwrap()
-    };
+    assert_eq!(world.refused_files(second), [("loose.png/a.png".to_owned(), reason.clone())]);
     let path = "loose.png/a.png".to_owned();
-    assert!(outstanding(&world).contains(&client::Outstanding::Refused { path, reason }));
+    assert!(world.outstanding(second).contains(&client::Outstanding::Refused { path, reason }));
     // It ends once the name is free.
     world.given_up.insert(Content::of(b"loose").hash);
     let retire = Act::Retire { liveries: vec!["loose.png".into()], confirmed: true };
     world.administer(retire).unwrap();
     world.rest();
     world.all_hold(&[first, second], &[("loose.png/a.png", b"in a folder"), (PATH, b"fine")]);
-    assert_eq!(outstanding(&world), []);
-    assert_eq!(told(&world).len(), 1);
+    assert_eq!(world.outstanding(second), []);
+    assert_eq!(world.refused_files(second).len(), 1);
+}
+
+#[test]
+fn a_file_whose_type_the_league_does_not_take_any_more_is_told_until_it_is_gone() {
+    let mut world = World::remembering();
+    let pc = world.join("driver", &[(PATH, b"picture")]);
+    world.rest();
+    world.set_now(Setting::Extensions, "json,png");
+    world.drop_now(pc, "T/new.txt", b"new");
+    world.rest_of_us();
+    let reason = "`txt` is not on the list of extensions".to_owned();
+    let told = world.refused_files(pc);
+    assert!(told.iter().any(|(path, _)| path == "T/new.txt"), "{told:?}");
+    assert!(
+        world.outstanding(pc).iter().any(
+            |item| matches!(item, client::Outstanding::Refused { path, .. } if path == "T/new.txt")
+        ),
+        "{reason}"
+    );
+    world.pcs[pc].disk.remove("T/new.txt").unwrap();
+    world.given_up.insert(Content::of(b"new").hash);
+    world.feed(pc, client::Input::FolderChanged);
+    world.rest_of_us();
+    assert!(!world.outstanding(pc).iter().any(
+        |item| matches!(item, client::Outstanding::Refused { path, .. } if path == "T/new.txt")
+    ));
 }

@@ -2,8 +2,8 @@
 
 use liverysync_core::hash::Content;
 
-use super::{PATH, league};
-use crate::rig::{SECOND, World};
+use super::{PATH, config, conflict, key_of, league};
+use crate::rig::{Brain, MINUTE, NewPc, SECOND, World};
 
 #[test]
 fn an_edit_updates_every_pc_and_leaves_no_conflict_copy() {
@@ -69,4 +69,38 @@ fn a_revert_is_an_update() {
         world.rest();
         world.all_hold(&[author, other], &[(PATH, edit)]);
     }
+}
+
+/// A PC of the author's that knows nothing of the league.
+fn join_as_author(world: &mut World, file: (&str, &[u8])) -> usize {
+    let mut theirs = config("second");
+    theirs.keys.member = Some(key_of("author"));
+    world.join_as("second", Brain::New(Box::new(NewPc::new(theirs))), &[file])
+}
+
+#[test]
+fn a_pc_that_has_lost_its_state_edits_what_its_driver_brought() {
+    let mut world = World::remembering();
+    let (author, other) = (world.join("author", &[(PATH, b"old")]), world.join("other", &[]));
+    world.rest();
+    world.crash(author);
+    world.run_for(MINUTE);
+    let again = join_as_author(&mut world, (PATH, b"edited"));
+    world.rest_of_us();
+    assert_eq!(world.conflicts(), []);
+    for pc in [again, other] {
+        world.check_files(pc, &[(PATH, b"edited")]);
+    }
+}
+
+#[test]
+fn two_pcs_of_one_driver_keep_what_each_of_them_has() {
+    let mut world = World::remembering();
+    let author = world.join("author", &[(PATH, b"old")]);
+    world.rest();
+    world.run_for(MINUTE);
+    let second = join_as_author(&mut world, (PATH, b"another"));
+    world.rest();
+    let copy = conflict(PATH, b"another");
+    world.all_hold(&[author, second], &[(PATH, b"old"), (&copy, b"another")]);
 }
