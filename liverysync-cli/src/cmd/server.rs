@@ -86,6 +86,9 @@ fn explain(error: &ServerError) -> Failure {
     Failure::new(exit, error::server(error))
 }
 
+/// Most files that wait to be shown together. Peers that never stop talking leave no pause in which that could be done.
+const GATHERED_MAX: usize = 10_000;
+
 /// Shows the events of a server.
 struct View {
     json: bool,
@@ -134,7 +137,16 @@ impl View {
         {
             self.left_out.push((name.clone(), left_out.clone()));
         }
+        if self.gathered() >= GATHERED_MAX {
+            self.flush();
+        }
         Ok(())
+    }
+
+    /// Returns the number of files that wait to be shown together.
+    fn gathered(&self) -> usize {
+        let left_out = self.left_out.iter().map(|(_, items)| items.len());
+        self.withheld.len() + left_out.sum::<usize>()
     }
 
     fn line(&mut self, event: &Event) -> Option<String> {
@@ -202,5 +214,26 @@ impl View {
         }
         let withheld = mem::take(&mut self.withheld);
         text::withheld(&withheld, self.verbose).iter().for_each(|line| output::note(line));
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed test may panic")]
+mod tests {
+    use liverysync_core::select::Reason;
+
+    use super::*;
+
+    #[test]
+    fn what_waits_to_be_shown_has_an_end() {
+        let (joined, withheld, left_out) = (BTreeSet::new(), Vec::new(), Vec::new());
+        let mut view = View { json: false, verbose: false, joined, withheld, left_out };
+        let left_out = vec![Skipped::new("T/link.png".to_owned(), Reason::Link); 3000];
+        let event =
+            Event::Manifest { name: "Aoi".to_owned(), liveries: 0, files: 0, bytes: 0, left_out };
+        for number in [3000, 6000, 9000, 0, 3000] {
+            view.event(&event).unwrap();
+            assert_eq!(view.gathered(), number);
+        }
     }
 }
